@@ -1,0 +1,186 @@
+"""The core of redun: hash schemes, digests, bencode and walks over nested values.
+
+A *digest* is 160 bits as 40 lower-case hexadecimal characters: the first 20 bytes of BLAKE3
+(scheme `blake3`) or of SHA-512 (scheme `redun1`). Functions that hash use the scheme that is active
+when they are called.
+
+*Plain scalars* are exactly `None`, `bool`, `int`, `float`, `str` and `bytes`. *Containers* are exactly
+`list`, `tuple`, `set` and `dict`. Instances of subclasses and of everything else are *leaves*, unless
+the caller opens them. No function recurses: nesting has no limit.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from os import PathLike
+from typing import Any, final
+
+from typing_extensions import Buffer
+
+__all__ = [
+    "SCHEMES",
+    "CoreError",
+    "CycleError",
+    "Hash",
+    "SchemeError",
+    "bdecode",
+    "bencode",
+    "get_scheme",
+    "hash_arguments",
+    "hash_bytes",
+    "hash_file",
+    "hash_files",
+    "hash_struct",
+    "hash_structs",
+    "hash_tag_bytes",
+    "hash_values",
+    "nested_leaves",
+    "nested_map",
+    "set_scheme",
+]
+
+SCHEMES: tuple[str, ...]
+"""The names of all hash schemes, the default first."""
+
+class CoreError(Exception):
+    """Base of the errors that only the core can raise."""
+
+class SchemeError(CoreError, ValueError):
+    """The name of a hash scheme that does not exist."""
+
+class CycleError(CoreError, ValueError):
+    """A container that contains itself has no hash and no leaves."""
+
+def get_scheme() -> str:
+    """The name of the active hash scheme, one for the whole process."""
+
+def set_scheme(name: str) -> str:
+    """Make a hash scheme the active one and return the name of the one before.
+
+    Raises `SchemeError` for a name not in `SCHEMES`.
+    """
+
+@final
+class Hash:
+    """An incremental hash, safe to share between threads."""
+
+    def __new__(cls, scheme: str | None = None) -> Hash:
+        """A hash of nothing yet, under `scheme` or else the active one.
+
+        Raises `SchemeError` for a name not in `SCHEMES`.
+        """
+
+    def update(self, data: Buffer) -> None:
+        """Add bytes.
+
+        `bytes` are read in place, from 64 KiB on while other threads run; anything else is copied
+        first. Raises `TypeError` if `data` is not bytes-like.
+        """
+
+    def hexdigest(self, length: int = 40) -> str:
+        """The first `length` hexadecimal characters of the hash of the bytes added so far.
+
+        The whole hash has 64 (`blake3`) or 128 (`redun1`) characters; asking for more returns those.
+        """
+
+def hash_bytes(data: Buffer) -> str:
+    """The digest of `data`. Raises `TypeError` if it is not bytes-like."""
+
+def hash_tag_bytes(tag: str, data: Buffer) -> str:
+    """The digest of `bencode([tag])` followed directly by `data`."""
+
+def hash_struct(struct: Any) -> str:
+    """The digest of `bencode(struct)`. Raises what `bencode` raises."""
+
+def hash_structs(structs: Iterable[Any]) -> list[str]:
+    """`hash_struct` of each, in order."""
+
+def bencode(obj: Any) -> bytes:
+    """The bencoding of `obj`.
+
+    | object | encoding |
+    | --- | --- |
+    | `int`, not `bool` | `i<decimal>e`, of any size |
+    | `str`, `bytes` | `<length in bytes>:<bytes>`, text as UTF-8 |
+    | `Mapping` with `str` or `bytes` keys | `d`, keys and values sorted by key, `e` |
+    | any other `Iterable` | `l`, the items, `e` |
+
+    Raises `TypeError` for anything else at any depth, for keys of another type and for keys that
+    cannot be sorted; `UnicodeEncodeError` for lone surrogates; `CycleError` for a container that
+    contains itself.
+    """
+
+def bdecode(data: Buffer) -> Any:
+    """The one object that bencoded `data` starts with; what follows it is ignored.
+
+    Byte strings become `str` if they are UTF-8, else `bytes`; a lone `e` is `None`. Raises `ValueError`
+    if the data ends early or a number is none, `TypeError` for a byte that starts no item,
+    `AssertionError` for a dictionary key that is not a string.
+    """
+
+def hash_file(path: str | PathLike[str]) -> str:
+    """The digest of the bytes of the file `path`, other threads running meanwhile.
+
+    Under `blake3` files of 1 MiB and more are mapped and hashed on every core. Such a file must not
+    be truncated meanwhile. Raises `OSError` (or the subclass of its number) with the file name.
+    """
+
+def hash_files(paths: Sequence[str | PathLike[str]]) -> list[str]:
+    """`hash_file` of each, in order, several at a time.
+
+    Raises the `OSError` of the first path in order that cannot be read.
+    """
+
+def hash_values(
+    values: Iterable[Any], leaf: Callable[[Any], str | bytes | tuple[str, list[Any]]]
+) -> list[tuple[str, bool]]:
+    """The value hash of each value, and whether the value is plain data.
+
+    Plain data are plain scalars in containers: nothing in them has a hash, a validity or a state of
+    its own.
+
+    Under `blake3` a value is hashed over a typed encoding of its content: equal content has an equal
+    hash in every process, sets are ordered by their items' digests, dicts keep insertion order.
+    `leaf(obj)` is called for each object that is neither a plain scalar, a container nor a `frozenset`,
+    and answers with
+
+    - `str`: the hash the object has by itself; at top level that is the value hash;
+    - `bytes`: its pickle; at top level the value hash is `hash_tag_bytes("Value", pickle)`;
+    - `(type name, children)`: a container such as a dataclass, whose children are hashed in turn.
+
+    Under `redun1` `leaf` is called for each value itself, scalars and containers too, and answers with
+    `str` or `bytes`.
+
+    Raises what `leaf` raises, `TypeError` for other answers, and `CycleError`.
+    """
+
+def hash_arguments(
+    calls: Iterable[tuple[Iterable[Any], dict[str, Any]]],
+    leaf: Callable[[Any], str | bytes | tuple[str, list[Any]]],
+) -> list[tuple[str, list[str], list[str], bool]]:
+    """For each call `(args, kwargs)`: its arguments' hash, their value hashes, and whether all are plain.
+
+    An answer is `(args_hash, positional, keyword, plain)`: the digest of
+    `["TaskArguments", positional, {name: value hash}]`, the value hashes of `args` in order and those
+    of `kwargs` in the order of the dict. `leaf` and errors are those of `hash_values`.
+    """
+
+def nested_leaves(value: Any, expand: Callable[[Any], list[Any] | None]) -> list[Any]:
+    """The leaves of `value` that are not plain scalars, in document order; none means plain data.
+
+    Containers are opened (of a dict: key then value of each item). `expand(obj)` is called for
+    everything else that is no plain scalar and returns the list of its children, or `None` for a
+    leaf. Raises what `expand` raises, `TypeError` for other answers, and `CycleError`.
+    """
+
+def nested_map(
+    value: Any,
+    mapping: dict[int, Any],
+    expand: Callable[[Any], list[Any] | None],
+    rebuild: Callable[[Any, list[Any]], Any],
+) -> Any:
+    """A copy of `value` in which each leaf whose `id()` is a key of `mapping` is replaced.
+
+    Every container is copied; plain scalars and other leaves are the same objects. An object that is
+    neither is looked up in `mapping` first, then given to `expand` (as for `nested_leaves`); one that is
+    opened becomes `rebuild(obj, new_children)`. Raises what the callables raise, `TypeError` for
+    replacements in sets and dict keys that cannot be hashed, and `CycleError`.
+    """

@@ -1,0 +1,1 @@
+"""Where call graphs and cached values are kept: the port and its database adapter."""

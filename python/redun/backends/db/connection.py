@@ -1,0 +1,249 @@
+"""Connections to a repo: engine, session, transactions, and the one retry around them."""
+
+from __future__ import annotations
+
+import functools
+import logging
+import os
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from typing import Any, TypeVar
+
+import sqlalchemy as sa
+from sqlalchemy.engine import URL, Connection, Engine
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.orm import Session
+from sqlalchemy.pool import StaticPool
+
+from redun.backends.db.uri import is_memory_uri
+
+Result = TypeVar("Result")
+
+#: How long the driver waits for another process's lock before it gives up, in milliseconds.
+BUSY_TIMEOUT_MS = 5000
+
+#: Page cache of the writing connection, in KiB. Keys are random, so every insert touches another
+#: page of each index; with the driver's 2 MB those pages are read back all the time.
+WRITER_CACHE_KIB = 65536
+
+#: Pages in the write-ahead log before they are copied back. A page that several flushes touch is
+#: copied once.
+WRITER_CHECKPOINT_PAGES = 10000
+
+
+class RedunSession(Session):
+    """A unit of work that knows its backend, which rows use to deserialize what they hold."""
+
+    backend: Any = None
+
+
+def create_db_engine(url: URL) -> Engine:
+    """
+    Builds the engine of a repo. Nothing is opened yet.
+
+    All connections to a repo in memory are one, shared by all threads.
+    """
+    echo = bool(os.environ.get("REDUN_DB_ECHO"))
+    if url.get_backend_name() != "sqlite":
+        return sa.create_engine(url, echo=echo)
+    options: dict[str, Any] = {"connect_args": {"check_same_thread": False}}
+    if is_memory_uri(url.render_as_string()):
+        # Returning one user of the shared connection must not roll back the work of another.
+        options.update(poolclass=StaticPool, pool_reset_on_return=None)
+    engine = sa.create_engine(url, echo=echo, **options)
+    sa.event.listen(engine, "connect", _prepare_sqlite)
+    return engine
+
+
+def _prepare_sqlite(driver: Any, _record: Any) -> None:
+    """Sets up a new SQLite connection: checked references, log instead of journal, patience."""
+    cursor = driver.cursor()
+    cursor.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT_MS}")
+    cursor.execute("PRAGMA foreign_keys=ON")
+    # The log lets readers and the writer work side by side. Where it can't be had (network file
+    # systems, read-only media) SQLite keeps the journal mode it has, or the disk says no.
+    with suppress(Exception):
+        mode = cursor.execute("PRAGMA journal_mode=WAL").fetchone()[0]
+        if mode == "wal":
+            cursor.execute("PRAGMA synchronous=NORMAL")
+    cursor.close()
+
+
+def prepare_writer(connection: Connection) -> None:
+    """
+    Tunes the connection that the recorder writes with; the connection must not be pooled.
+
+    References aren't checked row by row: rows are written children first, in transactions that
+    hold all that their rows refer to.
+    """
+    for pragma in (
+        "foreign_keys=OFF",
+        f"cache_size=-{WRITER_CACHE_KIB}",
+        f"wal_autocheckpoint={WRITER_CHECKPOINT_PAGES}",
+    ):
+        connection.exec_driver_sql(f"PRAGMA {pragma}")
+
+
+@contextmanager
+def with_defer_constraints(session: Session) -> Iterator[None]:
+    """Suspends the checking of references on SQLite for the time of one transaction."""
+    if session.get_bind().dialect.name != "sqlite":
+        yield
+        return
+    session.execute(sa.text("PRAGMA foreign_keys=OFF"))
+    try:
+        yield
+    finally:
+        # The pragma does nothing inside a transaction, so a failed one is undone first.
+        if not session.is_active:
+            session.rollback()
+        session.execute(sa.text("PRAGMA foreign_keys=ON"))
+
+
+class Retry:
+    """
+    Runs whole transactions again when the database is locked or the connection broke.
+
+    Parameters
+    ----------
+    retries : how often to try again.
+    backoff : seconds; the n-th wait takes `backoff * 2**n`.
+    backoff_max : the longest wait, in seconds.
+    logger : gets the warnings and the final error; None for none.
+    sleep : waits that many seconds.
+    """
+
+    def __init__(
+        self,
+        retries: int = 3,
+        backoff: float = 1.0,
+        backoff_max: float = 60.0,
+        logger: logging.Logger | None = None,
+        sleep: Callable[[float], object] = time.sleep,
+    ) -> None:
+        self.retries = retries
+        self.backoff = backoff
+        self.backoff_max = backoff_max
+        self.logger = logger
+        self.sleep = sleep
+
+    def run(
+        self, name: str, operation: Callable[[], Result], rollback: Callable[[], object]
+    ) -> Result:
+        """
+        Calls `operation` until it works; `rollback` undoes a failed attempt.
+
+        Raises `sqlalchemy.exc.OperationalError` or the driver's own after the last attempt.
+        """
+        attempts = self.retries + 1
+        for attempt in range(1, attempts + 1):
+            try:
+                return operation()
+            except Exception as error:
+                rollback()
+                if not is_operational(error):
+                    raise
+                if attempt == attempts:
+                    self._log(
+                        logging.ERROR,
+                        f"Database operation {name} failed "
+                        f"(max attempts reached {attempts}): {error}",
+                    )
+                    raise
+                delay = min(self.backoff * 2**attempt, self.backoff_max)
+                self._log(
+                    logging.WARNING,
+                    f"Database operation {name} failed (attempt {attempt}/{attempts}), "
+                    f"retrying in {delay:.1f}s: {error}",
+                )
+                self.sleep(delay)
+        raise AssertionError("unreachable")
+
+    def _log(self, level: int, message: str) -> None:
+        if self.logger is not None:
+            self.logger.log(level, message)
+
+
+def is_operational(error: BaseException) -> bool:
+    """Whether the database, rather than the statement, was at fault: worth another attempt."""
+    if isinstance(error, OperationalError):
+        return True
+    # Errors of the driver itself, whose classes have the same name in every driver.
+    return type(error).__name__ == "OperationalError"
+
+
+def use_acquire(method: Callable[..., Result]) -> Callable[..., Result]:
+    """A backend method that runs while holding the backend's lock."""
+
+    @functools.wraps(method)
+    def locked(self: Any, *args: Any, **kwargs: Any) -> Result:
+        with self.lock:
+            return method(self, *args, **kwargs)
+
+    return locked
+
+
+def db_retry(method: Callable[..., Result]) -> Callable[..., Result]:
+    """
+    A backend method that is run again as a whole when the database is locked.
+
+    Only the outermost of nested methods tries again: the others are part of its transaction.
+    """
+
+    @functools.wraps(method)
+    def retried(self: Any, *args: Any, **kwargs: Any) -> Result:
+        with self.lock:
+            if self.retrying:
+                return method(self, *args, **kwargs)
+            self.retrying = True
+            try:
+                return self.retry.run(
+                    method.__name__,
+                    lambda: method(self, *args, **kwargs),
+                    self.rollback,
+                )
+            finally:
+                self.retrying = False
+
+    return retried
+
+
+class Reader:
+    """
+    Runs fixed statements over lists of ids on a connection of its own, without ORM.
+
+    Statements are written for `format`: `{in_ids}` stands for the test that a column is among the
+    ids, as in `WHERE hash {in_ids}`. However many ids there are, they are one parameter, so that a
+    statement is prepared once and no limit on parameters applies.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        self._sqlite = engine.dialect.name == "sqlite"
+        self._in_ids = "IN (SELECT value FROM json_each(?))" if self._sqlite else "= ANY(%s)"
+        self._connection = engine.raw_connection()
+        self._texts: dict[str, str] = {}
+
+    def rows(self, statement: str, ids: Sequence[str]) -> list[tuple[Any, ...]]:
+        """All rows that a statement gives for these ids."""
+        text = self._texts.get(statement)
+        if text is None:
+            text = self._texts[statement] = statement.format(in_ids=self._in_ids)
+        cursor = self._connection.cursor()
+        try:
+            cursor.execute(text, (_json_list(ids) if self._sqlite else list(ids),))
+            return cursor.fetchall()
+        finally:
+            cursor.close()
+            if not self._sqlite:
+                self._connection.rollback()
+
+    def close(self) -> None:
+        """Returns the connection."""
+        self._connection.close()
+
+
+def _json_list(ids: Sequence[str]) -> str:
+    import json
+
+    return json.dumps(list(ids))

@@ -1,0 +1,219 @@
+"""
+A dataflow as a document: sections of lines with variable names, ready to show or to serialize.
+
+Names come from the code: parameters as the stored source of the task names them, `<task>_result`
+for a result that something derives from. A name taken already gets a number.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from redun.backends.db.dataflow.nodes import (
+    ArgumentValue,
+    CallNodeValue,
+    DataflowEdge,
+    DataflowNode,
+    NodeKey,
+    node_key,
+)
+from redun.backends.db.dataflow.sections import Section, iter_sections
+from redun.backends.db.orm import Argument, CallNode, Task, Value
+
+DERIVES_FROM = "derives from"
+ORIGIN = "origin"
+ARGUMENT_OF = "argument of"
+
+
+@dataclass(frozen=True)
+class DataflowAssign:
+    """First line of a section. `prefix` is "" or `argument of`; `node` is None where no call is."""
+
+    var_name: str
+    prefix: str
+    node_display: str
+    node: DataflowNode | None
+
+
+@dataclass(frozen=True)
+class DataflowRouting:
+    """A further step upstream."""
+
+    prefix: str
+    node_display: str
+    node: DataflowNode | None
+
+
+@dataclass(frozen=True)
+class DataflowArg:
+    """A variable and its value: an argument, or a part that the section's variable derives from."""
+
+    var_name: str
+    value: Value
+
+
+@dataclass(frozen=True)
+class DataflowSectionDOM:
+    """One section: where one variable comes from."""
+
+    assign: DataflowAssign
+    routing: list[DataflowRouting]
+    args: list[DataflowArg]
+
+
+def make_dataflow_dom(
+    edges: Iterable[DataflowEdge], new_varname: str = "value"
+) -> Iterator[DataflowSectionDOM]:
+    """
+    The sections of a dataflow, from the value looked at upstream.
+
+    Parameters
+    ----------
+    edges : what `walk_dataflow` yields.
+    new_varname : the name of the value looked at.
+    """
+    naming = _Naming()
+    shown: set[tuple[object, ...]] = set()
+    for section in iter_sections(edges):
+        dom = naming.section(section, new_varname)
+        content = (dom.assign.var_name, dom.assign.node_display, _hash_of(dom.assign.node))
+        steps = tuple((step.node_display, _hash_of(step.node)) for step in dom.routing)
+        args = tuple(arg.var_name for arg in dom.args)
+        if (content, steps, args) not in shown:
+            shown.add((content, steps, args))
+            yield dom
+
+
+def call_of(node: DataflowNode | None) -> CallNode | None:
+    """The call a node belongs to; None for plain values and the origin."""
+    if isinstance(node, CallNode):
+        return node
+    if isinstance(node, CallNodeValue):
+        return node.call_node
+    if isinstance(node, ArgumentValue):
+        return node.argument.call_node
+    return None
+
+
+def _hash_of(node: DataflowNode | None) -> str | None:
+    call = call_of(node)
+    return call.call_hash if call else None
+
+
+class _Naming:
+    """Gives variables to nodes, and shows nodes by them."""
+
+    def __init__(self) -> None:
+        self._names: dict[NodeKey, str] = {}
+        self._taken: set[str] = set()
+        self._parameters: dict[str, list[str] | None] = {}
+
+    def section(self, section: Section, start_name: str) -> DataflowSectionDOM:
+        var_name = self._name(section.head, start_name)
+        if section.parts:
+            parts = [
+                DataflowArg(self._name(part, f"{_task_of(part.call_node).name}_result"), part.value)
+                for part in section.parts
+            ]
+            return DataflowSectionDOM(DataflowAssign(var_name, "", DERIVES_FROM, None), [], parts)
+        args = [
+            DataflowArg(self._name(arg, self._parameter_name(arg.argument)), arg.value)
+            for arg in section.args
+        ]
+        lines = self._lines(section, var_name)
+        first, *others = lines
+        return DataflowSectionDOM(DataflowAssign(var_name, *first), _routing(others), args)
+
+    def _lines(
+        self, section: Section, var_name: str
+    ) -> list[tuple[str, str, DataflowNode | None]]:
+        """Prefix, text and node of each step."""
+        path = section.path
+        calls = [index for index, node in enumerate(path) if node is not None]
+        lines: list[tuple[str, str, DataflowNode | None]] = []
+        for index, node in enumerate(path):
+            if node is None:
+                lines.append(("", ORIGIN, None))
+                continue
+            prefix = ARGUMENT_OF if isinstance(node, ArgumentValue) else ""
+            renames = self._renames(section.args) if index == calls[-1] else {}
+            lines.append((prefix, self._call_text(node, renames), node))
+        if section.renamed:
+            last = path[-1]
+            assert last is not None
+            line = ("", self._name(last, var_name), last)
+            if len(path) == 1:
+                lines = [line]
+            else:
+                lines.append(line)
+        return lines
+
+    def _name(self, node: DataflowNode, wanted: str) -> str:
+        """The variable of a node; a new one is as much like `wanted` as can be."""
+        key = node_key(node)
+        assert key is not None
+        if key not in self._names:
+            self._names[key] = self._unused(wanted)
+        return self._names[key]
+
+    def _unused(self, wanted: str) -> str:
+        base = re.sub(r"_\d+$", "", wanted)
+        name, number = base, 1
+        while name in self._taken:
+            number += 1
+            name = f"{base}_{number}"
+        self._taken.add(name)
+        return name
+
+    def _renames(self, args: list[ArgumentValue]) -> dict[str, str]:
+        """Parameter name to variable, for the arguments that are shown below a call."""
+        return {
+            self._parameter_name(arg.argument): self._names[node_key(arg)]  # type: ignore[index]
+            for arg in args
+        }
+
+    def _call_text(self, node: DataflowNode, renames: dict[str, str]) -> str:
+        call = call_of(node)
+        assert call is not None
+        task = _task_of(call)
+        names = self._parameter_names(task)
+        if names is None:
+            count = sum(1 for arg in call.arguments if arg.arg_key is None)
+            names = [f"arg{index}" for index in range(count)]
+        shown = ", ".join(renames.get(name, name) for name in names)
+        return f"{task.name}({shown})"
+
+    def _parameter_name(self, argument: Argument) -> str:
+        if argument.arg_key is not None:
+            return argument.arg_key
+        names = self._parameter_names(_task_of(argument.call_node)) or []
+        position = argument.arg_position
+        return names[position] if position < len(names) else f"arg{position}"
+
+    def _parameter_names(self, task: Task) -> list[str] | None:
+        if task.hash not in self._parameters:
+            self._parameters[task.hash] = parse_parameter_names(task.source)
+        return self._parameters[task.hash]
+
+
+def _routing(lines: list[tuple[str, str, DataflowNode | None]]) -> list[DataflowRouting]:
+    return [DataflowRouting(*line) for line in lines]
+
+
+def _task_of(call: CallNode) -> Task:
+    return call.task
+
+
+def parse_parameter_names(source: str) -> list[str] | None:
+    """The positional parameters of the function that a source defines; None if it doesn't say."""
+    try:
+        body = ast.parse(source).body
+    except (SyntaxError, ValueError, RecursionError):
+        return None
+    if not body or not isinstance(body[0], ast.FunctionDef):
+        return None
+    parameters = body[0].args
+    return [arg.arg for arg in (*parameters.posonlyargs, *parameters.args)]

@@ -1,0 +1,53 @@
+"""The tables of a repo as SQLAlchemy models: columns, relationships and how rows are shown."""
+
+from redun.backends.db.orm.calls import (
+    Argument,
+    ArgumentResult,
+    CallEdge,
+    CallNode,
+    CallSubtreeTask,
+    Evaluation,
+    Task,
+)
+from redun.backends.db.orm.meta import RedunMigration, RedunSetting, RedunVersion
+from redun.backends.db.orm.runs import Execution, Job
+from redun.backends.db.orm.tags import Tag, TagEdit
+from redun.backends.db.orm.types import (
+    HASH_LEN,
+    JSON,
+    MAX_VALUE_SIZE_PREVIEW,
+    NULL,
+    Base,
+    Column,
+    DateTimeUTC,
+)
+from redun.backends.db.orm.values import File, Handle, HandleEdge, Subvalue, Value
+
+__all__ = [
+    "HASH_LEN",
+    "JSON",
+    "MAX_VALUE_SIZE_PREVIEW",
+    "NULL",
+    "Argument",
+    "ArgumentResult",
+    "Base",
+    "CallEdge",
+    "CallNode",
+    "CallSubtreeTask",
+    "Column",
+    "DateTimeUTC",
+    "Evaluation",
+    "Execution",
+    "File",
+    "Handle",
+    "HandleEdge",
+    "Job",
+    "RedunMigration",
+    "RedunSetting",
+    "RedunVersion",
+    "Subvalue",
+    "Tag",
+    "TagEdit",
+    "Task",
+    "Value",
+]

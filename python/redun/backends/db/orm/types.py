@@ -1,0 +1,135 @@
+"""
+The declarative base and the column types of a repo.
+
+Each type maps to the storage class the reference schema uses on SQLite and on PostgreSQL, so that
+the text and the bytes in a column are the same whoever wrote them.
+"""
+
+import datetime as dt
+import json
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.engine import Dialect
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.orm import DeclarativeBase, mapped_column, object_session
+from sqlalchemy.types import TypeDecorator, TypeEngine
+
+#: Length of every content hash in a repo: lower-case hex digits.
+HASH_LEN = 40
+
+#: Payloads above this many bytes are described instead of shown.
+MAX_VALUE_SIZE_PREVIEW = 1000000
+
+NULL = sa.null()
+
+
+class Base(DeclarativeBase):
+    """Declarative base of all tables of a repo."""
+
+    # Rows also have attributes that are no columns, such as a memoised status.
+    __allow_unmapped__ = True
+
+
+def Column(*args: Any, nullable: bool = False, **kwargs: Any) -> Any:
+    """A mapped column that is NOT NULL unless said otherwise."""
+    return mapped_column(*args, nullable=nullable, **kwargs)
+
+
+def hash_type() -> sa.String:
+    """Type of a content hash column."""
+    return sa.String(HASH_LEN)
+
+
+def prefix_index(name: str, column: str, unique: bool = False) -> sa.Index:
+    """An index that serves `LIKE 'prefix%'`, which PostgreSQL only does with its own opclass."""
+    return sa.Index(name, column, unique=unique, postgresql_ops={column: "varchar_pattern_ops"})
+
+
+def json_text(value: Any) -> str:
+    """
+    The compact, sorted, ASCII JSON text that tag values are stored, compared and hashed as.
+
+    Raises `TypeError` for what JSON can't express.
+    """
+    return json.dumps(value, sort_keys=True, separators=(",", ":"))
+
+
+class JSON(TypeDecorator[Any]):
+    """A JSON document: compact sorted text on SQLite, `jsonb` on PostgreSQL."""
+
+    impl = sa.String
+    cache_ok = True
+    should_evaluate_none = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        if dialect.name == "postgresql":
+            return dialect.type_descriptor(JSONB())
+        return dialect.type_descriptor(sa.String())
+
+    def process_bind_param(self, value: Any, dialect: Dialect) -> Any:
+        return value if dialect.name == "postgresql" else json_text(value)
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> Any:
+        return value if dialect.name == "postgresql" or value is None else json.loads(value)
+
+    def process_literal_param(self, value: Any, dialect: Dialect) -> str:
+        return "'" + json_text(value).replace("'", "''") + "'"
+
+    def coerce_compared_value(self, op: Any, value: Any) -> Any:
+        # LIKE and friends look at the text; everything else compares documents.
+        return sa.String() if getattr(op, "__name__", "").endswith("like_op") else self
+
+
+class DateTimeUTC(TypeDecorator[dt.datetime]):
+    """
+    A moment, stored and returned in UTC.
+
+    Binding a naive datetime raises `ValueError`, which SQLAlchemy wraps in a `StatementError`.
+    """
+
+    impl = sa.DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: dt.datetime | None, dialect: Dialect) -> Any:
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError(f"timezone naive datetimes are not allowed: {value!r}")
+        return value.astimezone(dt.timezone.utc)
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> dt.datetime | None:
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            return value.replace(tzinfo=dt.timezone.utc)
+        return value.astimezone(dt.timezone.utc)
+
+
+@compiles(sa.ForeignKeyConstraint, "sqlite")
+def _compile_foreign_key(constraint: Any, compiler: Any, **kwargs: Any) -> str:
+    """
+    Renders a foreign key on SQLite, where repos defer only the constraints marked for it.
+
+    The execution's root job is deferred on PostgreSQL alone: migrated SQLite files hold it as an
+    immediate constraint, and a new file must have the schema that the migrations give.
+    """
+    text = compiler.visit_foreign_key_constraint(constraint, **kwargs)
+    if constraint.info.get("sqlite_immediate"):
+        text = text.replace(" DEFERRABLE INITIALLY DEFERRED", "")
+    return text
+
+
+def session_of(row: Any) -> Any:
+    """The session that loaded a row. Raises `ValueError` for a detached row."""
+    session = object_session(row)
+    if session is None:
+        raise ValueError(f"{type(row).__name__} row is not attached to a session")
+    return session
+
+
+def short(identifier: str) -> str:
+    """The first 8 characters of a hash or id, as reprs show it."""
+    return identifier[:8]
+

@@ -1,0 +1,222 @@
+"""Turns records that were handed over into the rows of one transaction, in the order of writing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from operator import itemgetter
+from typing import Any, NamedTuple, TypeAlias
+
+from sqlalchemy.engine import Dialect
+
+from redun.backends.base import RECORD_KINDS, Records
+from redun.backends.db import orm
+from redun.backends.db.statements import Insert, TimestampText
+
+Rows: TypeAlias = Sequence[tuple[Any, ...]]
+
+JOB_COLUMNS = (
+    "id",
+    "start_time",
+    "end_time",
+    "task_hash",
+    "cached",
+    "call_hash",
+    "parent_id",
+    "execution_id",
+)
+
+_first = itemgetter(0)
+
+
+class Plan(NamedTuple):
+    """The work of one transaction: rows by table, children first, then ends of known jobs."""
+
+    inserts: list[tuple[str, Rows]]
+    job_updates: list[tuple[Any, ...]]
+
+    def __bool__(self) -> bool:
+        return bool(self.job_updates) or any(rows for _, rows in self.inserts)
+
+
+class Batch:
+    """
+    Records that wait to be written, merged, with their keys for those who look for them.
+
+    `tags` holds complete rows, since their hashes depend on when they were handed over.
+    """
+
+    def __init__(self) -> None:
+        self.records = Records()
+        self.tags: list[tuple[Any, ...]] = []
+        self.rows = 0
+        self.bytes = 0
+        self.evaluations: set[str] = set()
+        self.calls: set[str] = set()
+        self.call_keys: set[tuple[str, str]] = set()
+        self.values: set[str] = set()
+
+    def add(self, records: Records, tags: list[tuple[Any, ...]]) -> None:
+        """Takes the rows over; `records` is empty afterwards."""
+        merged = self.records
+        for kind in RECORD_KINDS:
+            rows = getattr(records, kind)
+            if rows and kind != "tags":
+                getattr(merged, kind).extend(rows)
+                self.rows += len(rows)
+        self.tags += tags
+        self.rows += len(tags)
+        self.evaluations.update(map(_first, records.evaluations))
+        self.values.update(map(_first, records.values))
+        self.bytes += sum([len(row[3]) for row in records.values])
+        if records.call_nodes:
+            self.calls.update(map(_first, records.call_nodes))
+            self.call_keys.update([(row[2], row[3]) for row in records.call_nodes])
+        records.clear()
+
+
+class Planner:
+    """
+    Decides which rows a batch becomes, and keeps the starts of jobs until they are due.
+
+    Most jobs end soon, and then one row is written instead of a row and an update. A start is
+    written without its end when another row refers to it (a child's, or its execution's), when it
+    is older than `patience` seconds, or when all must go.
+    """
+
+    def __init__(self, patience: float = 1.0) -> None:
+        self.patience = patience
+        self._starts: dict[str, tuple[Any, ...]] = {}
+        self._text = TimestampText()
+
+    @property
+    def oldest_start(self) -> float | None:
+        """When the job that waits longest for its end started, in epoch seconds."""
+        for row in self._starts.values():
+            return row[1]
+        return None
+
+    def plan(self, batch: Batch, now: float, everything: bool) -> Plan:
+        """
+        The rows to write.
+
+        Parameters
+        ----------
+        now : epoch seconds.
+        everything : write starts that have no end yet, too.
+        """
+        records = batch.records
+        jobs, updates = self._plan_jobs(records, now, everything)
+        text = self._text
+        # Sorted by key, rows of random keys walk through the pages of an index once.
+        inserts: list[tuple[str, Rows]] = [
+            ("value", _unique(records.values)),
+            ("task", _unique(records.tasks)),
+            ("file", _unique(records.files)),
+            ("subvalue", sorted(set(records.subvalues))),
+            ("handle", _unique(records.handles)),
+            ("handle_edge", sorted(set(records.handle_edges))),
+            ("evaluation", _unique(records.evaluations)),
+            ("call_node", [(*row[:5], text(row[5])) for row in _unique(records.call_nodes)]),
+            ("call_edge", sorted(records.call_edges)),
+            ("call_subtree_task", sorted(records.subtree_tasks)),
+            ("argument", _unique(records.arguments)),
+            ("argument_result", sorted(set(records.argument_results))),
+            ("execution", records.executions),
+            ("job", jobs),
+            ("tag", batch.tags),
+        ]
+        return Plan(inserts, updates)
+
+    def _plan_jobs(
+        self, records: Records, now: float, everything: bool
+    ) -> tuple[list[tuple[Any, ...]], list[tuple[Any, ...]]]:
+        starts, text = self._starts, self._text
+        for start in records.job_starts:
+            starts[start[0]] = start
+        jobs: list[tuple[Any, ...]] = []
+        updates: list[tuple[Any, ...]] = []
+        for job_id, end, cached, call_hash in records.job_ends:
+            row = starts.pop(job_id, None)
+            if row is None:
+                updates.append((text(end), cached, call_hash, job_id))
+            else:
+                _, began, task, parent, execution = row
+                jobs.append(
+                    (job_id, text(began), text(end), task, cached, call_hash, parent, execution)
+                )
+        if starts:
+            for row in self._due_starts(records, jobs, now, everything):
+                job_id, began, task, parent, execution = row
+                jobs.append((job_id, text(began), None, task, False, None, parent, execution))
+        jobs.sort()
+        return jobs, updates
+
+    def _due_starts(
+        self, records: Records, jobs: list[tuple[Any, ...]], now: float, everything: bool
+    ) -> list[tuple[Any, ...]]:
+        """Takes the starts that must be written now out of those that wait."""
+        starts = self._starts
+        if everything:
+            due = list(starts.values())
+            starts.clear()
+            return due
+        due = []
+        for row in starts.values():
+            if now - row[1] < self.patience:
+                break
+            due.append(row)
+        wanted = [row[0] for row in due]
+        wanted += [row[2] for row in records.executions]
+        wanted += {row[6] for row in jobs if row[6] in starts}
+        due = []
+        while wanted:
+            row = starts.pop(wanted.pop(), None)
+            if row is not None:
+                due.append(row)
+                if row[3] is not None:
+                    wanted.append(row[3])
+        return due
+
+
+def _unique(rows: list[tuple[Any, ...]]) -> Rows:
+    """The rows ordered by their first column, the last of those with the same one."""
+    return sorted({row[0]: row for row in rows}.values(), key=_first)
+
+
+def compile_inserts(dialect: Dialect) -> dict[str, Insert]:
+    """The statement for each table that records go to."""
+    columns = {
+        orm.Value: ("value_hash", "type", "format", "value"),
+        orm.Task: ("hash", "name", "namespace", "source"),
+        orm.File: ("value_hash", "path"),
+        orm.Subvalue: ("value_hash", "parent_value_hash"),
+        orm.Handle: ("hash", "fullname", "value_hash", "key", "is_valid"),
+        orm.HandleEdge: ("parent_id", "child_id"),
+        orm.Evaluation: ("eval_hash", "task_hash", "args_hash", "value_hash"),
+        orm.CallNode: (
+            "call_hash",
+            "task_name",
+            "task_hash",
+            "args_hash",
+            "value_hash",
+            "timestamp",
+        ),
+        orm.CallEdge: ("parent_id", "child_id", "call_order"),
+        orm.CallSubtreeTask: ("call_hash", "task_hash"),
+        orm.Argument: ("arg_hash", "call_hash", "value_hash", "arg_position", "arg_key"),
+        orm.ArgumentResult: ("arg_hash", "result_call_hash"),
+        orm.Execution: ("id", "args", "job_id"),
+        orm.Job: JOB_COLUMNS,
+        orm.Tag: ("tag_hash", "entity_type", "entity_id", "key", "value", "is_current"),
+    }
+    # A handle state that is produced again is valid again; a reduction's newest result counts.
+    on_conflict = {
+        "handle": "(hash) DO UPDATE SET is_valid = excluded.is_valid",
+        "evaluation": "(eval_hash) DO UPDATE SET value_hash = excluded.value_hash",
+    }
+    inserts = {}
+    for model, names in columns.items():
+        table: Any = model.__table__
+        conflict = on_conflict.get(table.name, "DO NOTHING")
+        inserts[table.name] = Insert(table, names, dialect, conflict)
+    return inserts

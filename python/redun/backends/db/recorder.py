@@ -1,0 +1,267 @@
+"""
+The one writer of a repo: collects rows and writes them in few, large transactions.
+
+`record` hands rows over, `flush` waits until they are committed, `transact` runs other writes
+between flushes. For a database in a file a thread writes what has waited long enough; a database
+in memory has a single connection, and whoever hands rows over writes them when they are due.
+
+After a crash the repo holds whole transactions, and each is closed: no row refers to a missing one.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterable
+from typing import Any, TypeVar
+
+from sqlalchemy.engine import Connection, Engine
+
+from redun.backends.base import Records
+from redun.backends.db.connection import Retry, prepare_writer
+from redun.backends.db.plan import Batch, Plan, Planner, compile_inserts
+
+Result = TypeVar("Result")
+
+#: Rows are written when the oldest has waited this long, in seconds ...
+FLUSH_SECONDS = 0.05
+#: ... or when this many wait.
+FLUSH_ROWS = 20000
+
+#: Whoever hands over more than this without the writer keeping up has to write.
+MAX_ROWS = 100000
+MAX_BYTES = 256 * 1024 * 1024
+
+#: The writing thread ends when it has had nothing to do for this long, in seconds.
+IDLE_SECONDS = 2.0
+
+
+class Recorder:
+    """
+    Writes rows to a repo.
+
+    Parameters
+    ----------
+    engine : of the repo.
+    shared : the engine has one connection for everybody (a repo in memory).
+    retry : how to go on when the database is locked.
+    hash_tags : (entity_type, entity_id, key, value) of plain tags -> rows of the table `tag`.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        shared: bool,
+        retry: Retry,
+        hash_tags: Callable[[list[tuple[str, str, str, Any]]], list[tuple[Any, ...]]],
+    ) -> None:
+        self._engine = engine
+        self._shared = shared
+        self._retry = retry
+        self._hash_tags = hash_tags
+        self._sqlite = engine.dialect.name == "sqlite"
+        self._inserts = compile_inserts(engine.dialect)
+        mark = "?" if engine.dialect.paramstyle == "qmark" else "%s"
+        self._update_jobs = (
+            f"UPDATE job SET end_time = {mark}, cached = {mark}, call_hash = {mark} "
+            f"WHERE id = {mark}"
+        )
+        self._planner = Planner()
+        self._connection: Connection | None = None
+        self._unwritten: list[Plan] = []
+        self._error: BaseException | None = None
+        # Held by whoever writes. Taken before `_handover` where both are held.
+        self._writing = threading.RLock()
+        # Guards the two batches and the thread's wake-up.
+        self._handover = threading.Condition(threading.Lock())
+        self._open = Batch()
+        self._taken = Batch()  # being written; still to be found by `is_pending`
+        self._oldest = 0.0  # when the first row of the open batch came, by the monotonic clock
+        self._thread: threading.Thread | None = None
+        self._closed = False
+
+    def record(self, records: Records) -> None:
+        """
+        Takes rows over; `records` is empty afterwards.
+
+        Raises the error that writing earlier rows met.
+        """
+        self._raise_error()
+        tags = self._hash_tags(records.tags) if records.tags else []
+        with self._handover:
+            if self._closed:
+                raise RuntimeError("The backend is closed.")
+            batch = self._open
+            if not batch.rows:
+                self._oldest = time.monotonic()
+            batch.add(records, tags)
+            rows, overdue = batch.rows, time.monotonic() - self._oldest >= FLUSH_SECONDS
+            if not self._shared and rows:
+                self._wake(rows)
+        if rows > MAX_ROWS or batch.bytes > MAX_BYTES:
+            self._write_open(everything=False)
+            self._raise_error()
+        elif self._shared and (overdue or rows > FLUSH_ROWS):
+            self._write_open(everything=False)
+            self._raise_error()
+
+    def flush(self) -> None:
+        """
+        Returns when all that was handed over is committed.
+
+        Raises the error that writing met; the rows are kept, and the next flush tries again.
+        """
+        self._error = None
+        self._write_open(everything=True)
+        self._raise_error()
+
+    def transact(self, operation: Callable[[Connection], Result]) -> Result:
+        """Runs other writes in a transaction of their own, after all that was handed over."""
+        with self._writing:
+            self.flush()
+            return self._run_transaction(operation, "transaction")
+
+    def is_pending(
+        self,
+        evaluations: Iterable[str] = (),
+        call_keys: Iterable[tuple[str, str]] = (),
+    ) -> bool:
+        """Whether rows with one of these keys wait to be committed."""
+        with self._handover:
+            return any(
+                not batch.evaluations.isdisjoint(evaluations)
+                or not batch.call_keys.isdisjoint(call_keys)
+                for batch in (self._open, self._taken)
+                if batch.rows
+            )
+
+    def pending_calls(self, call_hashes: Iterable[str]) -> set[str]:
+        """Those of the call nodes that wait to be committed."""
+        with self._handover:
+            return {
+                call
+                for call in call_hashes
+                if call in self._open.calls or call in self._taken.calls
+            }
+
+    def pending_values(self, value_hashes: Iterable[str]) -> set[str]:
+        """Those of the values that wait to be committed."""
+        with self._handover:
+            return {
+                value
+                for value in value_hashes
+                if value in self._open.values or value in self._taken.values
+            }
+
+    def close(self) -> None:
+        """Commits what was handed over and lets go of the connection. Idempotent."""
+        try:
+            if not self._closed:
+                self.flush()
+        finally:
+            with self._writing, self._handover:
+                self._closed = True
+                self._handover.notify_all()
+                if self._connection is not None:
+                    self._connection.close()
+                    self._connection = None
+
+    def _raise_error(self) -> None:
+        if self._error is not None:
+            raise self._error
+
+    def _wake(self, rows: int) -> None:
+        """Makes sure that the thread will see to the open batch. Called with the batch locked."""
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._run, name="redun-recorder", daemon=True)
+            self._thread.start()
+        elif rows > FLUSH_ROWS:
+            self._handover.notify()
+
+    def _run(self) -> None:
+        """The writing thread: waits for rows to be due, writes them, ends when idle."""
+        while True:
+            with self._handover:
+                if not self._wait_for_rows():
+                    self._thread = None
+                    return
+            self._write_open(everything=False)
+
+    def _wait_for_rows(self) -> bool:
+        """Waits until something is due; false if the thread should end. Called locked."""
+        idle_until = time.monotonic() + IDLE_SECONDS
+        while not self._closed:
+            now = time.monotonic()
+            if self._open.rows:
+                if self._error is not None:
+                    return False  # the next flush shows and retries it
+                due = self._oldest + FLUSH_SECONDS
+                if now >= due or self._open.rows > FLUSH_ROWS:
+                    return True
+            else:
+                started = self._planner.oldest_start
+                if started is not None:
+                    due = now + started + self._planner.patience - time.time()
+                    if now >= due:
+                        return True
+                elif now >= idle_until:
+                    return False
+                else:
+                    due = idle_until
+            self._handover.wait(due - now)
+        return False
+
+    def _write_open(self, everything: bool) -> None:
+        """Writes the open batch in one transaction; an error is kept for the next caller."""
+        with self._writing:
+            with self._handover:
+                batch, self._open = self._open, Batch()
+                self._taken = batch
+            plan = self._planner.plan(batch, time.time(), everything)
+            if plan:
+                self._unwritten.append(plan)
+            if not self._unwritten:
+                return
+            try:
+                self._run_transaction(self._write_plans, "record")
+            except BaseException as error:
+                self._error = error
+                return
+            self._unwritten.clear()
+            with self._handover:
+                self._taken = Batch()
+
+    def _write_plans(self, connection: Connection) -> None:
+        cursor = connection.connection.cursor()
+        try:
+            for plan in self._unwritten:
+                for table, rows in plan.inserts:
+                    if rows:
+                        self._inserts[table].run(cursor, rows)
+                if plan.job_updates:
+                    cursor.executemany(self._update_jobs, plan.job_updates)
+        finally:
+            cursor.close()
+
+    def _run_transaction(self, operation: Callable[[Connection], Result], name: str) -> Result:
+        connection = self._connect()
+
+        def attempt() -> Result:
+            connection.begin()
+            # A lock taken at once waits its turn; one upgraded later may fail without waiting.
+            if self._sqlite and not connection.connection.dbapi_connection.in_transaction:
+                connection.exec_driver_sql("BEGIN IMMEDIATE")
+            result = operation(connection)
+            connection.commit()
+            return result
+
+        return self._retry.run(name, attempt, connection.rollback)
+
+    def _connect(self) -> Connection:
+        if self._connection is None:
+            self._connection = self._engine.connect()
+            if self._sqlite and not self._shared:
+                self._connection.detach()
+                prepare_writer(self._connection)
+                self._connection.rollback()
+        return self._connection

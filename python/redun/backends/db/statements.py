@@ -1,0 +1,70 @@
+"""SQL text for writing many rows at once, made from the tables of the ORM."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Sequence
+from itertools import chain
+from typing import Any
+
+from sqlalchemy import Table
+from sqlalchemy.engine import Dialect
+
+#: Rows in one INSERT. The driver lets other threads run during each statement; a statement per row
+#: would hand the interpreter over and back for every row. Few sizes keep the statements prepared.
+INSERT_SIZES = (64, 16, 4, 1)
+
+
+class Insert:
+    """
+    Inserts rows, given as tuples in the order of `columns`, in statements of many rows.
+
+    Parameters
+    ----------
+    table : where to.
+    columns : their names.
+    dialect : for quoting and the style of parameters.
+    on_conflict : what follows `ON CONFLICT`; by default rows that exist are left alone.
+    """
+
+    def __init__(
+        self,
+        table: Table,
+        columns: Sequence[str],
+        dialect: Dialect,
+        on_conflict: str = "DO NOTHING",
+    ) -> None:
+        quote = dialect.identifier_preparer.quote
+        mark = "?" if dialect.paramstyle == "qmark" else "%s"
+        names = ", ".join([quote(name) for name in columns])
+        row = "(" + ", ".join([mark] * len(columns)) + ")"
+        self._texts = {
+            size: f"INSERT INTO {quote(table.name)} ({names}) VALUES "
+            f"{', '.join([row] * size)} ON CONFLICT {on_conflict}"
+            for size in INSERT_SIZES
+        }
+
+    def run(self, cursor: Any, rows: Sequence[Iterable[Any]]) -> None:
+        """Inserts the rows."""
+        start, count = 0, len(rows)
+        for size, text in self._texts.items():
+            while count - start >= size:
+                chunk = rows[start : start + size]
+                cursor.execute(text, tuple(chain.from_iterable(chunk)))
+                start += size
+
+
+class TimestampText:
+    """Renders epoch seconds as SQLite repos hold moments: `YYYY-MM-DD HH:MM:SS.ffffff`, UTC."""
+
+    def __init__(self) -> None:
+        self._second = -1
+        self._prefix = ""
+
+    def __call__(self, moment: float) -> str:
+        micros = round(moment * 1_000_000)
+        second, fraction = divmod(micros, 1_000_000)
+        if second != self._second:
+            self._prefix = time.strftime("%Y-%m-%d %H:%M:%S.", time.gmtime(second))
+            self._second = second
+        return f"{self._prefix}{fraction:06d}"

@@ -1,0 +1,65 @@
+"""Where a repo's database is: options, URIs and credentials."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import urlparse
+
+from sqlalchemy.engine import URL, make_url
+
+from redun.backends.db.errors import RedunDatabaseError
+from redun.utils import str2bool
+
+DEFAULT_DB_URI = "sqlite:///.redun/redun.db"
+DEFAULT_DB_USERNAME_ENV = "REDUN_DB_USERNAME"
+DEFAULT_DB_PASSWORD_ENV = "REDUN_DB_PASSWORD"
+MEMORY_URIS = ("sqlite://", "sqlite:///:memory:")
+
+
+def get_abs_path(root_dir: str, path: str) -> str:
+    """A path seen from a directory; URLs and absolute paths stay as they are."""
+    if urlparse(path).scheme:
+        return path
+    return os.path.normpath(os.path.join(root_dir, path))
+
+
+def is_memory_uri(db_uri: str) -> bool:
+    """Whether the database lives in this process only."""
+    return db_uri.partition("?")[0] in MEMORY_URIS
+
+
+def parse_automigrate(config: Mapping[str, Any], db_uri: str) -> bool:
+    """
+    The option `automigrate`: by default only files that one user owns are migrated unasked.
+
+    Raises `ValueError` for anything but true or false.
+    """
+    text = config.get("automigrate")
+    if text is None or text == "":
+        return db_uri.startswith("sqlite:///")
+    return text if isinstance(text, bool) else str2bool(str(text))
+
+
+def get_engine_url(db_uri: str, config: Mapping[str, Any]) -> URL:
+    """
+    The URI with the credentials that the environment holds for it.
+
+    Raises `RedunDatabaseError` for a password in the URI, which would end up in files and logs.
+    """
+    url = make_url(db_uri)
+    if url.get_backend_name() == "sqlite":
+        return url
+    if url.password:
+        raise RedunDatabaseError(
+            "Do not include passwords in DB URIs. Use environment variables instead "
+            "(e.g REDUN_DB_USERNAME and REDUN_DB_PASSWORD)"
+        )
+    username = os.environ.get(config.get("db_username_env") or DEFAULT_DB_USERNAME_ENV)
+    password = os.environ.get(config.get("db_password_env") or DEFAULT_DB_PASSWORD_ENV)
+    if username:
+        url = url.set(username=username)
+    if url.username and password:
+        url = url.set(password=password)
+    return url

@@ -1,0 +1,1 @@
+"""One module for each command; its attribute `command` is what click runs."""

@@ -1,0 +1,31 @@
+"""`redun init`: create a configuration and a database."""
+
+from __future__ import annotations
+
+import os
+
+import click
+
+from redun.cli.app import RedunCommand
+from redun.cli.context import AppContext, pass_app
+
+
+@click.command("init", cls=RedunCommand)
+@click.argument("basedir", required=False)
+@pass_app
+def command(app: AppContext, basedir: str | None) -> None:
+    """Initialize a redun configuration directory, in BASEDIR if given.
+
+    The database is created, or brought to the current version.
+    """
+    from redun.bootstrap import backend_from_config, get_config_dir, setup_config
+    from redun.scheduler_config import REDUN_CONFIG_DIR
+
+    if basedir is not None:
+        config_dir = os.path.join(basedir, REDUN_CONFIG_DIR)
+    else:
+        config_dir = get_config_dir(app.config_dir)
+    backend = backend_from_config(setup_config(config_dir, repo=app.repo))
+    backend.load(migrate=True)
+    backend.close()
+    app.ui.line(f"Initialized redun repository: {config_dir}")

@@ -1,0 +1,1 @@
+"""Evaluation of expressions: the only part that decides what runs, and when."""

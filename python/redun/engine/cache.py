@@ -1,0 +1,133 @@
+"""The cache policy: which recorded results may stand in for a call."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from redun.backends.base import CacheHit, CacheQuery
+from redun.model.failure import ErrorValue
+from redun.model.job import Job
+from redun.utils.nested import leaves
+
+if TYPE_CHECKING:
+    from redun.backends.base import RedunBackend
+    from redun.task import TaskRegistry
+    from redun.value import TypeRegistry
+
+__all__ = ["Cache", "Reuse"]
+
+
+class Reuse(NamedTuple):
+    """A recorded result that may stand in for a call.
+
+    Parameters
+    ----------
+    value : the result; for a single reduction it may hold expressions.
+    value_hash : its hash.
+    call_hash : the call it is the final result of; None for a single reduction.
+    leaves : its leaves that are not plain data.
+    """
+
+    value: Any
+    value_hash: str
+    call_hash: str | None
+    leaves: list[Any]
+
+
+class Cache:
+    """Looks calls up in the repo and judges what it finds.
+
+    Parameters
+    ----------
+    backend : the repo.
+    types : deserializes values and judges their validity.
+    tasks : the tasks as they are now.
+    """
+
+    def __init__(self, backend: RedunBackend, types: TypeRegistry, tasks: TaskRegistry) -> None:
+        self._backend = backend
+        self._types = types
+        self._tasks = tasks
+
+    def look_up(self, jobs: list[Job]) -> list[Reuse | InvalidResult | None]:
+        """Look calls up; returns for each what may be reused, what is invalid, or None."""
+        queries = [
+            CacheQuery(
+                job.task.hash,
+                job.args_hash or "",
+                job.eval_hash or "",
+                job.context_hash,
+                job.plan.shallow,
+                job.plan.single,
+            )
+            for job in jobs
+        ]
+        hits = self._backend.check_cache_many(queries, self._tasks.task_hashes)
+        return [self.judge(hit) if hit is not None else None for hit in hits]
+
+    def judge(self, hit: CacheHit) -> Reuse | InvalidResult | None:
+        """Read a recorded result back; None if it is an error or can't be read any more."""
+        try:
+            value = self._types.deserialize(hit.type, hit.data)
+        except Exception:  # whatever a class raises that is gone or has changed: a miss
+            return None
+        if isinstance(value, ErrorValue):
+            return None
+        found = leaves(value)
+        if found and not self._valid(found):
+            return InvalidResult(value)
+        return Reuse(value, hit.value_hash, hit.call_hash, found)
+
+    def _valid(self, found: Iterable[Any]) -> bool:
+        """Whether all leaves are still valid; an expression is if what it is made of is."""
+        is_valid = self._types.is_valid
+        return all(is_valid(leaf) for leaf in found)
+
+    def replay(self, call_hashes: list[str]) -> dict[str, Any]:
+        """Return the results of calls of this run, errors included, by call hash.
+
+        Results that can't be read back are left out.
+        """
+        results = {}
+        for call_hash, hit in self._backend.get_call_results(call_hashes).items():
+            try:
+                value = self._types.deserialize(hit.type, hit.data)
+            except Exception:  # whatever a user's class raises: the call then runs again
+                continue
+            results[call_hash] = Reuse(value, hit.value_hash, call_hash, leaves(value))
+        return results
+
+    def explain_miss(self, job: Job) -> str:
+        """Return why nothing was found for a call, for the log."""
+        task, args_hash = job.task, job.args_hash or ""
+        found = self._backend.explain_cache_miss(task, args_hash)
+        name, task8, args8 = task.fullname, task.hash[:8], args_hash[:8]
+        reason = found.get("reason")
+        if reason == "new_task":
+            old = found["call_task_hash"][:8]
+            return (
+                f"New task '{name}()' with previous arguments "
+                f"(task_hash={old} --> {task8}, args_hash={args8})."
+            )
+        if reason == "new_args":
+            old = found["call_args_hash"][:8]
+            return (
+                f"Existing task '{name}()' is called with new arguments "
+                f"(task_hash={task8}, args_hash={old} --> {args8})."
+            )
+        if reason == "new_call":
+            return (
+                f"New task '{name}()' is called with new arguments "
+                f"(task_hash={task8}, args_hash={args8})."
+            )
+        return (
+            f"Cannot determine reason for cache miss of '{name}()' "
+            f"(task_hash={task8}, args_hash={args8})."
+        )
+
+
+class InvalidResult(NamedTuple):
+    """A recorded result that is no longer valid, such as a file that has changed."""
+
+    value: Any

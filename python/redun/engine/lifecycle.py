@@ -1,0 +1,492 @@
+"""The life of jobs, in waves: bind, hash, look up, submit, reduce, record."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from redun.engine import wire as protocol
+from redun.engine.cache import InvalidResult, Reuse
+from redun.engine.record import Settled
+from redun.executors.base import Executor
+from redun.expression import ApplyExpression, hash_expressions
+from redun.hashing import hash_structs
+from redun.model.errors import SchedulerError
+from redun.model.failure import ErrorValue, Traceback, unusable
+from redun.model.job import Job
+from redun.model.jobinfo import JobInfo
+from redun.task import Task, hashed_arguments, missing_defaults
+from redun.utils.nested import leaves, substitute
+
+if TYPE_CHECKING:
+    from redun.engine.scheduler import Scheduler
+
+__all__ = ["Lifecycle"]
+
+JobTags = list[tuple[str, Any]]
+
+
+class Lifecycle:
+    """Performs what the state machine asks of jobs, and tells it what came of it.
+
+    Each method takes all the jobs of a wave, so that hashing, look-ups and rows are done in batches.
+    """
+
+    def __init__(self, scheduler: Scheduler) -> None:
+        run = scheduler.current_run
+        self._scheduler = scheduler
+        self._types = scheduler.type_registry
+        self._wire = run.wire
+        self._evaluator = run.evaluator
+        self._planner = run.evaluator.planner
+        self._journal = run.journal
+        self._cache = run.cache
+        self._report = run.report
+        self._dryrun = run.dryrun
+        self._errors: dict[int, tuple[BaseException, ErrorValue, str]] = {}
+
+    # -- prepare ---------------------------------------------------------------------------------
+
+    def prepare(self, jobs: list[Job]) -> None:
+        """Bind and hash the arguments of jobs whose arguments are there."""
+        bound: list[Job] = []
+        calls: list[tuple[Any, dict[str, Any]]] = []
+        hashed: list[Job] = []
+        for job in jobs:
+            try:
+                call = self._bind(job)
+            except Exception as error:
+                self.reject(job, error, prepared=False)
+                continue
+            bound.append(job)
+            if call is not None:
+                calls.append(call)
+                hashed.append(job)
+        failed = self._hash_arguments(hashed, calls)
+        ready = [job for job in bound if job not in failed] if failed else bound
+        structs = [["Eval", job.task.hash, job.args_hash] for job in ready]
+        for job, eval_hash in zip(ready, hash_structs(structs)):
+            job.eval_hash = eval_hash
+            self._announce(job)
+
+    def _bind(self, job: Job) -> tuple[Any, dict[str, Any]] | None:
+        """Fill in the arguments of a job; returns what is left to hash, None if that is known."""
+        expr, task = job.expr, job.task
+        source = (expr.args, expr.kwargs)
+        if job.deps:
+            # Twice: values that took the place of expressions are copied too, so that a task which
+            # changes its argument does not change that of another.
+            mapping = {key: node.value for key, node in job.deps.items()}
+            args, kwargs = substitute(substitute(source, mapping), {})
+        else:
+            mapping = {}
+            args, kwargs = substitute(source, {})
+        args = list(args)
+        job.given_kwargs = len(kwargs)
+        facts = self._planner.facts(task)
+        if facts.defaults:
+            self._fill_defaults(task, args, kwargs, mapping)
+        job.eval_args = (args, kwargs)
+        if expr._plain and not job.deps and facts.plain_defaults:
+            job.args = job.eval_args
+            if facts.config_args:
+                return hashed_arguments(task, args, kwargs)
+            if len(kwargs) == job.given_kwargs and len(args) == len(expr.args):
+                job.args_hash = expr._args_hash
+                job.arg_hashes = expr._arg_hashes
+                return None
+            return args, kwargs
+        job.args = self._preprocess(job, args, kwargs)
+        return hashed_arguments(task, *job.args)
+
+    @staticmethod
+    def _fill_defaults(
+        task: Task[..., Any], args: list[Any], kwargs: dict[str, Any], mapping: dict[int, Any]
+    ) -> None:
+        """Add the defaults that a call leaves out; each call gets its own copy of a container."""
+        for item in task.positional_defaults:
+            if item.index == len(args):
+                args.append(substitute(item.value, mapping))
+        for item in missing_defaults(task, args, kwargs):
+            kwargs[item.name] = substitute(item.value, mapping)
+
+    def _preprocess(
+        self, job: Job, args: list[Any], kwargs: dict[str, Any]
+    ) -> tuple[list[Any], dict[str, Any]]:
+        """Let the values among the arguments get ready for use in a task."""
+        mapping: dict[int, Any] = {}
+        for leaf in leaves((args, kwargs)):
+            changed = self._scheduler.preprocess_leaf(job, leaf)
+            if changed is not leaf:
+                mapping[id(leaf)] = changed
+        if not mapping:
+            return args, kwargs
+        return substitute((args, kwargs), mapping)
+
+    def _hash_arguments(self, jobs: list[Job], calls: list[Any]) -> set[Job]:
+        """Hash calls in one go; returns the jobs that failed because an argument can't be hashed."""
+        try:
+            results = self._types.hash_args(calls)
+        except Exception:
+            return self._hash_one_by_one(jobs, calls)
+        for job, (args_hash, by_position, by_keyword, _) in zip(jobs, results):
+            job.args_hash = args_hash
+            assert job.eval_args is not None
+            args, kwargs = job.eval_args
+            # Arguments that are left out of the hash are hashed when they are recorded.
+            complete = len(by_position) == len(args) and len(by_keyword) == len(kwargs)
+            if complete and job.args is job.eval_args:
+                job.arg_hashes = (by_position, by_keyword)
+        return set()
+
+    def _hash_one_by_one(self, jobs: list[Job], calls: list[Any]) -> set[Job]:
+        failed = set()
+        for job, call in zip(jobs, calls):
+            try:
+                ((job.args_hash, _, _, _),) = self._types.hash_args([call])
+            except Exception as error:
+                failed.add(job)
+                self.reject(job, unusable(error, f"An argument of {job.task.fullname}()"), False)
+        return failed
+
+    def _announce(self, job: Job) -> None:
+        """Tell the machine that a job is ready, and replace `JobInfo` arguments."""
+        context = job.get_context()
+        if context:
+            job.context_hash = self._types.get_hash(context)
+        if job.arg_hashes is None:
+            self._fill_job_info(job)
+        plan = job.plan
+        flags = protocol.MAY_BE_REUSED if plan.recording else 0
+        if plan.cse:
+            flags |= protocol.MAY_REUSE
+        if plan.lookup:
+            flags |= protocol.WANTS_LOOKUP
+        self._wire.send(
+            protocol.PREPARED,
+            job.node_id,
+            job.eval_hash,
+            job.args_hash,
+            job.context_hash,
+            flags,
+            plan.priority,
+            plan.limits,
+        )
+
+    @staticmethod
+    def _fill_job_info(job: Job) -> None:
+        assert job.args is not None
+        args, kwargs = job.args
+        if any(isinstance(value, JobInfo) for value in (*args, *kwargs.values())):
+            info = JobInfo.from_job(job)
+            job.args = (
+                [info if isinstance(value, JobInfo) else value for value in args],
+                {k: info if isinstance(v, JobInfo) else v for k, v in kwargs.items()},
+            )
+
+    # -- reuse -----------------------------------------------------------------------------------
+
+    def look_up(self, jobs: list[Job]) -> None:
+        """Look calls up in the repo."""
+        for job, found in zip(jobs, self._cache.look_up(jobs)):
+            if isinstance(found, Reuse):
+                self._report.cached(job, found.call_hash)
+                self._reuse(job, found)
+                continue
+            if isinstance(found, InvalidResult):
+                self._report.invalid(job, found.value)
+            elif self._dryrun:
+                self._report.miss(job, self._cache.explain_miss(job))
+            self.miss(job)
+
+    def replay(self, jobs: list[tuple[Job, int]]) -> None:
+        """Take the results of equal calls that have ended in this run."""
+        wire, fetch = self._wire, []
+        for job, twin_id in jobs:
+            twin = wire.nodes[twin_id]
+            call_hash = wire.call_hash(twin_id)
+            if twin is not None and twin.error is not None:
+                self._replay_error(job, twin.error, call_hash)
+            elif twin is not None:
+                value = twin.value
+                reuse = Reuse(value, twin.result_hash, call_hash, leaves(value))
+                self._report.cached(job, call_hash)
+                self._reuse(job, reuse)
+            else:
+                fetch.append((job, call_hash))
+        if not fetch:
+            return
+        self._journal.flush()
+        results = self._cache.replay([call_hash for _, call_hash in fetch])
+        for job, call_hash in fetch:
+            reuse = results.get(call_hash)
+            if reuse is None:
+                self.miss(job)
+            elif isinstance(reuse.value, ErrorValue):
+                self._replay_error(job, reuse.value.error, call_hash)
+            else:
+                self._report.cached(job, call_hash)
+                self._reuse(job, reuse)
+
+    def _replay_error(self, job: Job, error: BaseException, call_hash: str | None) -> None:
+        self._report.cached(job, call_hash)
+        self._wire.send(protocol.HIT, job.node_id, call_hash)
+        job.was_cached = True
+        self._start(job)
+        self.reject(job, error)
+
+    def _reuse(self, job: Job, reuse: Reuse) -> None:
+        job.was_cached = True
+        self._wire.send(protocol.HIT, job.node_id, reuse.call_hash)
+        if reuse.call_hash is not None:
+            self._wire.set_subtree(
+                job.node_id, self._scheduler.backend.get_subtree_tasks(reuse.call_hash)
+            ) if self._needs_subtree(job) else None
+        self._start(job)
+        if reuse.call_hash is not None:
+            # A final result: expressions in it, if any, are data.
+            job.value = reuse.value
+            job.result_hash = reuse.value_hash
+            self._wire.send(protocol.FINISHED_PLAIN, job.node_id, reuse.value_hash)
+        else:
+            self._reduce(job, reuse.value, reuse.value_hash, reuse.leaves)
+
+    @staticmethod
+    def _needs_subtree(job: Job) -> bool:
+        # Only a caller that is recorded for shallow reuse needs to know what lies below the call.
+        return job.parent_job is not None
+
+    def collapse(self, job: Job, twin: Job) -> None:
+        """A job waits for an equal one that is under way."""
+        self._start(job)
+
+    def mirror(self, job: Job, twin_id: int, failed: bool) -> None:
+        """A job takes the outcome of the equal one it waited for."""
+        twin = self._wire.nodes[twin_id]
+        job.was_cached = True
+        job.call_hash = self._wire.call_hash(twin_id)
+        if failed:
+            job.error = twin.error
+            self._report.rejected(job)
+        else:
+            job.value = twin.value
+            job.result_hash = twin.result_hash
+        self._end(job, "FAILED" if failed else "CACHED")
+
+    # -- run -------------------------------------------------------------------------------------
+
+    def miss(self, job: Job) -> None:
+        """A job must run, unless this is a dry run."""
+        if self._dryrun:
+            self._start(job)
+            self._report.started(job, "Dryrun")
+            self._scheduler.current_run.dryrun_jobs += 1
+        else:
+            self._wire.send(protocol.MISS, job.node_id)
+
+    def submit(self, jobs: list[Job]) -> None:
+        """Hand jobs to their executors."""
+        by_executor: dict[int, tuple[Executor, list[Job]]] = {}
+        for job in jobs:
+            executor = self._scheduler.executors.get(job.plan.executor)
+            self._start(job)
+            if executor is None:
+                self.reject(job, SchedulerError(f'Unknown executor "{job.plan.executor}"'))
+            elif job.task.is_async() and not executor.supports_async():
+                self.reject(
+                    job,
+                    SchedulerError(f'Executor "{executor.name}" does not support async tasks'),
+                )
+            else:
+                self._scheduler.before_run(job)
+                self._report.started(job, "Run")
+                if job.task.script:
+                    executor.submit_script(job)
+                else:
+                    by_executor.setdefault(id(executor), (executor, []))[1].append(job)
+        # What has been logged and recorded so far is on its way before user code runs.
+        self._journal.hand_over()
+        for executor, batch in by_executor.values():
+            executor.submit_many(batch)
+
+    def _start(self, job: Job) -> None:
+        if job.plan.recording and not job.recorded:
+            self._journal.start(job, self._scheduler.current_run.exec_argv)
+
+    def done(self, results: list[tuple[Job, Any]]) -> None:
+        """Take the results of executors."""
+        values: list[Any] = []
+        jobs: list[Job] = []
+        for job, value in results:
+            try:
+                found = leaves(value)
+                if found:
+                    value = self._postprocess(job, value, found)
+            except Exception as error:
+                self.reject(job, error)
+                continue
+            jobs.append(job)
+            values.append(value)
+        for job, value, hashed in zip(jobs, values, self._hash_results(jobs, values)):
+            if isinstance(hashed, Exception):
+                self.reject(job, hashed)
+                continue
+            value_hash, plain = hashed
+            try:
+                if job.plan.recording:
+                    self._journal.value(value, value_hash, plain)
+                    self._journal.evaluation(
+                        job.eval_hash, job.task.hash, job.args_hash, value_hash
+                    )
+                self._reduce(job, value, value_hash, [] if plain else leaves(value))
+            except Exception as error:
+                self.reject(job, unusable(error, f"The result of {job.task.fullname}()"))
+
+    def _postprocess(self, job: Job, value: Any, found: list[Any]) -> Any:
+        mapping: dict[int, Any] = {}
+        for leaf in found:
+            changed = self._scheduler.postprocess_leaf(job, leaf)
+            if changed is not leaf:
+                mapping[id(leaf)] = changed
+        return substitute(value, mapping) if mapping else value
+
+    def _hash_results(
+        self, jobs: list[Job], values: list[Any]
+    ) -> list[tuple[str, bool] | Exception]:
+        try:
+            lazy = [
+                leaf
+                for value in values
+                for leaf in leaves(value)
+                if isinstance(leaf, ApplyExpression)
+            ]
+            if lazy:
+                hash_expressions(lazy)
+            return list(self._types.hash_many(values))
+        except Exception:
+            return [self._hash_result(job, value) for job, value in zip(jobs, values)]
+
+    def _hash_result(self, job: Job, value: Any) -> tuple[str, bool] | Exception:
+        try:
+            return self._types.hash_many([value])[0]
+        except Exception as error:
+            return unusable(error, f"The result of {job.task.fullname}()")
+
+    # -- reduce ----------------------------------------------------------------------------------
+
+    def _reduce(self, job: Job, value: Any, value_hash: str, found: list[Any]) -> None:
+        """Evaluate a result: its expressions become children of the job."""
+        deps = self._evaluator.declare(found, job) if found else {}
+        if not deps:
+            job.value = value
+            job.result_hash = value_hash
+            self._wire.send(protocol.FINISHED_PLAIN, job.node_id, value_hash)
+            return
+        job.reduction = (value, deps)
+        ids = [dep.node_id for dep in deps.values() if dep.node_id >= 0]
+        self._wire.send(protocol.FINISHED, job.node_id, ids)
+
+    def reduce(self, jobs: list[Job]) -> None:
+        """Put the values of the children in place; the result is final."""
+        final: list[Any] = []
+        kept: list[Job] = []
+        for job in jobs:
+            assert job.reduction is not None
+            value, deps = job.reduction
+            try:
+                final.append(substitute(value, {key: dep.value for key, dep in deps.items()}))
+                kept.append(job)
+            except Exception as error:  # an evaluated key of a dict may not be hashable
+                self.reject(job, error)
+        for job, value, hashed in zip(kept, final, self._hash_results(kept, final)):
+            if isinstance(hashed, Exception):
+                self.reject(job, hashed)
+                continue
+            job.value = value
+            job.result_hash, plain = hashed
+            job.reduction = None
+            try:
+                if job.plan.recording:
+                    self._journal.value(value, job.result_hash, plain)
+            except Exception as error:
+                self.reject(job, error)
+            else:
+                self._wire.send(protocol.RESOLVED, job.node_id, job.result_hash)
+
+    # -- end -------------------------------------------------------------------------------------
+
+    def settled(self, actions: list[tuple[Any, ...]], status: Callable[[Job], str]) -> None:
+        """Record jobs that have ended.
+
+        Parameters
+        ----------
+        actions : (kind, id, call hash, subtree id, ids of children).
+        status : the final status of a job.
+        """
+        nodes = self._wire.nodes
+        ended: list[Job] = []
+        calls: list[Settled] = []
+        for _, node_id, call_hash, subtree_id, children in actions:
+            job = nodes[node_id]
+            job.call_hash = call_hash
+            if job.expr is not None:
+                job.expr.call_hash = call_hash
+            ended.append(job)
+            if job.recorded and job.eval_args is not None:
+                calls.append((job, subtree_id, children))
+        self._journal.calls(calls)
+        for job in ended:
+            self._end(job, status(job))
+
+    def _end(self, job: Job, status: str) -> None:
+        if job.recorded:
+            self._journal.end(job)
+        self._forget_body(job)
+        job.finish(status)
+
+    def _forget_body(self, job: Job) -> None:
+        """Let go of the nodes of a job's body; those still under way stay until they end."""
+        nodes = self._wire.nodes
+        for node in (job.nodes or {}).values():
+            if isinstance(node, Job):
+                if node._status is not None:
+                    nodes[node.node_id] = None
+            elif node.settled:
+                nodes[node.node_id] = None
+
+    def reject(
+        self,
+        job: Job,
+        error: BaseException,
+        prepared: bool = True,
+        traceback: Traceback | None = None,
+    ) -> None:
+        """A job fails with an error."""
+        job.error = error
+        error_value, value_hash = self._error_value(error, traceback)
+        self._scheduler.note_failure(job, error, error_value.traceback)
+        self._report.rejected(job)
+        if not prepared:
+            # The arguments could not be made: the call has no hash and is not recorded.
+            self._wire.send(protocol.FAILED, job.node_id, value_hash)
+            return
+        job.result_hash = value_hash
+        self._wire.send(protocol.FAILED, job.node_id, value_hash)
+
+    def _error_value(
+        self, error: BaseException, traceback: Traceback | None
+    ) -> tuple[ErrorValue, str]:
+        """Return the value that stands for an error; one for all the jobs it passes through."""
+        entry = self._errors.get(id(error))
+        if entry is None:
+            if traceback is None:
+                traceback = getattr(error, "redun_traceback", None)
+            assert isinstance(error, Exception)
+            try:
+                error.redun_traceback = traceback  # type: ignore[attr-defined]
+            except AttributeError:
+                pass  # an exception class with slots: the traceback is kept beside it
+            error_value = ErrorValue(error, traceback)
+            value_hash = self._journal.error(error_value)
+            entry = self._errors[id(error)] = (error, error_value, value_hash)
+        return entry[1], entry[2]

@@ -1,0 +1,135 @@
+"""Options of a job as the engine reads them: worked out once for all jobs that share their options."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from redun.expression import Expression
+from redun.model.job import Job
+from redun.promise import Promise
+from redun.task import Task
+from redun.task.options import CacheCheckValid, CacheResult, CacheScope
+from redun.utils.nested import leaves
+
+__all__ = ["Plan", "Planner"]
+
+NOTHING_IMPOSED: dict[str, Any] = {}
+
+
+class Plan:
+    """What the options of a job mean to the engine.
+
+    Parameters
+    ----------
+    options : merged and evaluated options.
+    limits : resource name -> amount.
+    """
+
+    __slots__ = (
+        "cse",
+        "executor",
+        "limits",
+        "lookup",
+        "priority",
+        "recording",
+        "shallow",
+        "single",
+        "tags",
+    )
+
+    def __init__(self, options: dict[str, Any], limits: dict[str, int]) -> None:
+        scope = CacheScope(options.get("cache_scope", CacheScope.BACKEND))
+        valid = CacheCheckValid(options.get("check_valid", CacheCheckValid.FULL))
+        allowed = options.get("allowed_cache_results")
+        assert allowed is None or isinstance(allowed, set), (
+            f"allowed_cache_results must be a set of CacheResult, not {allowed!r}"
+        )
+        self.executor: str = options.get("executor") or "default"
+        self.recording = bool(options.get("prov", True))
+        if not self.recording:
+            scope = CacheScope.NONE
+        self.cse = scope != CacheScope.NONE and (allowed is None or CacheResult.CSE in allowed)
+        backend = scope == CacheScope.BACKEND
+        self.shallow = (
+            backend
+            and valid == CacheCheckValid.SHALLOW
+            and (allowed is None or CacheResult.ULTIMATE in allowed)
+        )
+        self.single = backend and (allowed is None or CacheResult.SINGLE in allowed)
+        self.lookup = self.shallow or self.single
+        self.limits = list(limits.items()) or None
+        self.priority = int(options.get("priority") or 0)
+        self.tags: list[tuple[str, Any]] = options.get("tags") or []
+
+
+class Facts:
+    """What the engine asks of a task for each of its calls."""
+
+    __slots__ = ("config_args", "defaults", "plain_defaults")
+
+    def __init__(self, task: Task[..., Any]) -> None:
+        every = (*task.defaults, *task.positional_defaults)
+        self.defaults = bool(every)
+        self.plain_defaults = all(item.plain for item in every)
+        self.config_args = bool(task.get_task_option("config_args"))
+
+
+class Planner:
+    """Works out the options of jobs during one run.
+
+    Parameters
+    ----------
+    cache : False imposes `cache_scope=CSE` on every job.
+    """
+
+    def __init__(self, cache: bool = True) -> None:
+        self._imposed: dict[str, Any] = {} if cache else {"cache_scope": CacheScope.CSE}
+        self._imposed_unrecorded = {**self._imposed, "prov": False}
+        # id(options) -> (options, plan); the options are kept alive so that the id stays theirs.
+        self._plans: dict[int, tuple[dict[str, Any], Plan]] = {}
+        self._facts: dict[Task[..., Any], Facts] = {}
+
+    def facts(self, task: Task[..., Any]) -> Facts:
+        """Return what is known of a task."""
+        facts = self._facts.get(task)
+        if facts is None:
+            facts = self._facts[task] = Facts(task)
+        return facts
+
+    def imposed(self, parent: Job | None) -> dict[str, Any]:
+        """Return the options that the scheduler imposes on a child of a job."""
+        if parent is not None and parent.plan is not None and not parent.plan.recording:
+            return self._imposed_unrecorded
+        return self._imposed or NOTHING_IMPOSED
+
+    def lazy_options(self, job: Job) -> list[Any]:
+        """Return the expressions among the options of a job."""
+        options = job.get_raw_options()
+        task = job.task
+        if options is task._task_options_base and task.plain_options:
+            return []
+        return [leaf for leaf in leaves(options) if isinstance(leaf, (Expression, Promise))]
+
+    def settle_options(self, job: Job) -> None:
+        """Freeze the evaluated options of a job and work out its plan."""
+        options = job.eval_options
+        if options is None:
+            options = job.get_raw_options()
+        entry = self._plans.get(id(options))
+        if entry is None:
+            plan = Plan(options, limits_of(options))
+            if not plan.recording:
+                options = {**options, "cache_scope": CacheScope.NONE}
+            entry = (options, plan)
+            if options is job.task._task_options_base:
+                self._plans[id(options)] = entry
+        job.eval_options, job.plan = entry
+
+
+def limits_of(options: dict[str, Any]) -> dict[str, int]:
+    """Return resource name -> amount from the option `limits`, a dict or a list of names."""
+    limits = options.get("limits") or {}
+    if isinstance(limits, list):
+        return dict.fromkeys(limits, 1)
+    assert isinstance(limits, dict), f"Limits must be a dict or a list, not {limits!r}."
+    return limits

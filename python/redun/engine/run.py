@@ -1,0 +1,191 @@
+"""One run: its parts, wired together, and one step of them."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from redun.engine import wire as protocol
+from redun.engine.cache import Cache
+from redun.engine.evaluate import Evaluator
+from redun.engine.lifecycle import Lifecycle
+from redun.engine.plan import Planner
+from redun.engine.record import Journal
+from redun.engine.report import Report, task_traceback
+from redun.engine.wire import Wire
+from redun.model.errors import SchedulerError
+from redun.model.failure import Traceback
+from redun.model.job import Job
+
+if TYPE_CHECKING:
+    from redun.engine.scheduler import Scheduler
+    from redun.model.execution import Execution
+
+__all__ = ["Run"]
+
+# Jobs prepared, looked up and submitted at a time: large enough to share the cost of a statement,
+# small enough that the first jobs run while the rest is prepared.
+WAVE = 1_000
+
+
+class Run:
+    """One run of a scheduler.
+
+    Parameters
+    ----------
+    scheduler : whose run it is.
+    execution : what is recorded of it.
+    exec_argv : the command line to record.
+    dryrun : take cached results only.
+    use_cache : reuse results of earlier executions.
+    """
+
+    def __init__(
+        self,
+        scheduler: Scheduler,
+        execution: Execution,
+        exec_argv: Sequence[str],
+        dryrun: bool,
+        use_cache: bool,
+    ) -> None:
+        self.execution = execution
+        self.exec_argv = exec_argv
+        self.dryrun = dryrun
+        self.use_cache = use_cache
+        self.dryrun_jobs = 0
+        self.wire = Wire(scheduler.limits)
+        self.report = Report(scheduler.log, scheduler.logger)
+        self.evaluator = Evaluator(scheduler, self.wire, Planner(use_cache))
+        self.journal = Journal(scheduler.backend, scheduler.type_registry, self.wire)
+        self.cache = Cache(
+            scheduler.backend, scheduler.type_registry, scheduler.task_registry
+        )
+        self._scheduler = scheduler
+        self._ready: deque[Job] = deque()
+        self._tracebacks: dict[int, tuple[BaseException, Traceback]] = {}
+
+    def begin(self) -> None:
+        """Get ready to run, once the scheduler knows of the run."""
+        self._lifecycle = Lifecycle(self._scheduler)
+
+    # -- one step --------------------------------------------------------------------------------
+
+    def step(self) -> bool:
+        """Do what can be done now; returns whether anything was done."""
+        wire, worked = self.wire, False
+        if wire.events:
+            self._perform(wire.pump())
+            worked = True
+        if self._ready and not wire.events:
+            count = min(WAVE, len(self._ready))
+            self._lifecycle.prepare([self._ready.popleft() for _ in range(count)])
+            worked = True
+        return worked
+
+    def _perform(self, actions: list[list[tuple[Any, ...]]]) -> None:
+        """Perform the actions of the state machine, a kind at a time.
+
+        Ended jobs come first: what follows may let go of the jobs that they refer to.
+        """
+        nodes, life = self.wire.nodes, self._lifecycle
+        self._fail_dependants(actions[protocol.SEQUENCE])
+        if ended := actions[protocol.REJECTED]:
+            life.settled(ended, lambda job: "FAILED")
+        if ended := actions[protocol.SETTLED]:
+            life.settled(ended, lambda job: "CACHED" if job.was_cached else "DONE")
+        for _, node_id, limit in actions[protocol.OVERLIMIT]:
+            job = nodes[node_id]
+            life.reject(job, over_limit(job, limit, self._scheduler.limits.get(limit, 1)))
+        for _, node_id, twin_id in actions[protocol.COLLAPSE]:
+            life.collapse(nodes[node_id], nodes[twin_id])
+        if replays := actions[protocol.REPLAY]:
+            life.replay([(nodes[node_id], twin_id) for _, node_id, twin_id in replays])
+        if reduces := actions[protocol.REDUCE]:
+            life.reduce([nodes[node_id] for _, node_id in reduces])
+        if checks := actions[protocol.CHECK]:
+            life.look_up([nodes[node_id] for _, node_id in checks])
+        if submits := actions[protocol.SUBMIT]:
+            life.submit([nodes[node_id] for _, node_id in submits])
+        for _, node_id in actions[protocol.READY]:
+            node = nodes[node_id]
+            if isinstance(node, Job):
+                self._ready.append(node)
+            else:
+                node.ready(self.evaluator)
+
+    def _fail_dependants(self, actions: list[tuple[Any, ...]]) -> None:
+        """Pass failures on, in the order in which they spread."""
+        nodes = self.wire.nodes
+        for kind, node_id, cause_id, *rest in actions:
+            node = nodes[node_id]
+            if kind == protocol.MIRROR:
+                self._lifecycle.mirror(node, cause_id, rest[0])
+                continue
+            error = nodes[cause_id].error
+            if kind == protocol.ABANDON:
+                node.error = error
+            elif isinstance(node, Job):
+                self._lifecycle.reject(node, error)
+            else:
+                node.rejected(self.evaluator, error)
+
+    def unstick(self) -> bool:
+        """Reject jobs that wait for each other for ever; returns whether there were any."""
+        if self._ready or self.wire.events:
+            return False
+        stuck = self.wire.stalled()
+        for node_id in stuck[:1]:
+            job = self.wire.nodes[node_id]
+            error = SchedulerError(
+                f"{job.task.fullname}() can't finish: it waits for an equal call that waits for it. "
+                "A task must not call itself with the same arguments."
+            )
+            self._lifecycle.reject(job, error)
+        return bool(stuck)
+
+    # -- events of executors ---------------------------------------------------------------------
+
+    def take(self, events: list[tuple[Any, ...]]) -> None:
+        """Take what executors have reported."""
+        done = []
+        for event in events:
+            kind, job = event[0], event[1]
+            if job is None:
+                self._scheduler.log("*** Workflow error")
+                raise event[2]
+            if job.execution is not self.execution or job._status is not None:
+                continue  # of a run that has ended, or reported twice
+            tags = event[-1]
+            if tags:
+                job.job_tags = [*(job.job_tags or ()), *tags]
+            if kind == "done":
+                done.append((job, event[2]))
+            elif kind == "reject":
+                self._lifecycle.reject(job, event[2], traceback=event[3])
+        if done:
+            self._lifecycle.done(done)
+
+    # -- failures --------------------------------------------------------------------------------
+
+    def note_traceback(
+        self, job: Job, error: BaseException, traceback: Traceback | None
+    ) -> None:
+        """Keep the traceback of an error, as seen from the job that raised it."""
+        if id(error) not in self._tracebacks:
+            self._tracebacks[id(error)] = (error, task_traceback(job, error, traceback))
+
+    def traceback_of(self, error: BaseException) -> Traceback | None:
+        """Return the traceback of an error that has reached the root."""
+        entry = self._tracebacks.get(id(error))
+        return entry[1] if entry else None
+
+
+def over_limit(job: Job, limit: str, capacity: int) -> SchedulerError:
+    """Return the error for a job that asks for more of a resource than there is."""
+    asked = dict(job.plan.limits or ()).get(limit)
+    return SchedulerError(
+        f'{job.task.fullname}() needs {asked} of the resource "{limit}", of which there is only '
+        f"{capacity}.",
+        hints=[f"raise `{limit}` in the section [limits] of the configuration"],
+    )

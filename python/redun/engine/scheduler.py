@@ -1,0 +1,466 @@
+"""The scheduler: what users and executors call, and the loop that drives a run."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import shlex
+import sys
+import threading
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from queue import Empty, SimpleQueue
+from typing import Any
+
+from redun.backends.base import RedunBackend, TagEntity, get_backend_from_config
+from redun.config import Config
+from redun.current import scheduler_running
+from redun.engine.report import (
+    count_jobs,
+    format_job_statuses,
+    is_debugger_active,
+)
+from redun.engine.run import Run
+from redun.executors.base import Executor, get_executors_from_config
+from redun.expression import (
+    Expression,
+    SchedulerExpression,
+    TaskExpression,
+    bounded_repr,
+    quote,
+)
+from redun.file import open_file
+from redun.handle import Handle
+from redun.hashing import set_scheme
+from redun.engine.root import root_task
+from redun.logging import logger as default_logger
+from redun.model.errors import DryRunResult, SchedulerError
+from redun.model.execution import Execution
+from redun.model.failure import Traceback
+from redun.model.ids import new_ids
+from redun.model.job import Job, JobEnv
+from redun.promise import Promise
+from redun.tags import parse_tag_value
+from redun.task import get_task_registry
+from redun.utils import merge_dicts
+from redun.utils.nested import leaves
+from redun.value import get_type_registry
+
+__all__ = ["Scheduler"]
+
+DEFAULT_JOB_STATUS_INTERVAL = 20
+MAX_EVENTS = 2_000  # results of executors taken at once
+ID_BATCH = 256
+
+
+class Scheduler:
+    """Evaluates workflows.
+
+    Parameters
+    ----------
+    config : the configuration; an empty one by default.
+    backend : the repo; by default the one that the configuration names, else one in memory.
+    executor : the only executor; by default `default` (threads), `process` and those configured.
+    logger : where the log goes; the logger `redun` by default.
+    use_task_traceback : log the way from the root job to the failing line when a workflow fails.
+    job_status_interval : seconds between tables of job counts while nothing happens; negative
+        switches them off; by default as configured, else 20.
+    migrate : accepted for compatibility; `load` takes it.
+    """
+
+    __module__ = "redun.scheduler"
+
+    def __init__(
+        self,
+        config: Config | None = None,
+        backend: RedunBackend | None = None,
+        executor: Executor | None = None,
+        logger: logging.Logger | None = None,
+        use_task_traceback: bool = True,
+        job_status_interval: int | None = None,
+        migrate: bool | None = None,
+    ) -> None:
+        self.config = config if config is not None else Config()
+        self.logger = logger or default_logger
+        self.use_task_traceback = use_task_traceback
+        self.traceback: Traceback | None = None
+        section: Mapping[str, Any] = self.config.get("scheduler", {})
+        self.ignore_warnings = set((section.get("ignore_warnings") or "").split())
+        interval = job_status_interval or int(
+            section.get("job_status_interval") or DEFAULT_JOB_STATUS_INTERVAL
+        )
+        self.job_status_interval: int | None = interval if interval > 0 else None
+        self.task_registry = get_task_registry()
+        self.type_registry = get_type_registry()
+        self.context = _read_context(section)
+        self.limits = {
+            name: int(value) for name, value in self.config.get("limits", {}).items()
+        }
+        self.backend = backend if backend is not None else self._configured_backend()
+        self.executors: dict[str, Executor] = {}
+        self._add_executors(executor)
+        self.thread_id: int | None = None
+        self.events_queue: SimpleQueue[tuple[Any, ...]] = SimpleQueue()
+        self.workflow_promise: Promise | None = None
+        self.current_execution: Execution | None = None
+        self.dryrun = False
+        self.use_cache = True
+        self._run: Run | None = None
+        self._ids: list[str] = []
+
+    # -- construction ----------------------------------------------------------------------------
+
+    def _configured_backend(self) -> RedunBackend:
+        section = self.config.get("backend")
+        if section and section.get("db_uri"):
+            return get_backend_from_config(section)
+        backend = get_backend_from_config(None)
+        backend.load()
+        return backend
+
+    def _add_executors(self, executor: Executor | None) -> None:
+        if executor is not None:
+            self.add_executor(executor)
+        else:
+            from redun.executors.base import get_executor_class
+
+            local: Any = get_executor_class("local")
+            self.add_executor(local("default", mode="thread"))
+            self.add_executor(local("process", mode="process"))
+        for configured in get_executors_from_config(self.config.get("executors", {})):
+            self.add_executor(configured)
+
+    def add_executor(self, executor: Executor) -> None:
+        """Make an executor available under its name; replaces one of the same name."""
+        self.executors[executor.name] = executor
+        executor.set_scheduler(self)
+
+    def load(self, migrate: bool | None = None) -> None:
+        """Open the repo; `migrate` brings its schema up to date (None: as configured)."""
+        self.backend.load(migrate=migrate)
+
+    # -- state -----------------------------------------------------------------------------------
+
+    @property
+    def is_running(self) -> bool:
+        """Whether a run is going on."""
+        return self._run is not None
+
+    @property
+    def current_run(self) -> Run:
+        """The parts of the run that is going on."""
+        assert self._run is not None, "Scheduler is not currently running."
+        return self._run
+
+    @property
+    def limits_used(self) -> dict[str, int]:
+        """How much of each resource running jobs hold."""
+        return self._run.wire.limits_used() if self._run is not None else {}
+
+    def next_id(self) -> str:
+        """Return a fresh id for a job."""
+        if not self._ids:
+            self._ids = new_ids(ID_BATCH)
+        return self._ids.pop()
+
+    def log(
+        self,
+        *messages: object,
+        indent: int = 0,
+        multiline: bool = False,
+        level: int = logging.INFO,
+    ) -> None:
+        """Write messages, joined by spaces, to the log: one record a line unless `multiline`."""
+        if not self.logger.isEnabledFor(level):
+            return
+        text = " " * indent + " ".join(map(str, messages))
+        if multiline or "\n" not in text:
+            self.logger.log(level, text)
+            return
+        for line in text.split("\n"):
+            self.logger.log(level, line)
+
+    # -- callbacks of executors, from any thread -------------------------------------------------
+
+    def done_job(self, job: Job, result: Any, job_tags: Sequence[tuple[str, Any]] = ()) -> None:
+        """Report the result of a job; it may hold expressions. Thread-safe."""
+        self.events_queue.put(("done", job, result, job_tags))
+
+    def reject_job(
+        self,
+        job: Job | None,
+        error: BaseException,
+        error_traceback: Traceback | None = None,
+        job_tags: Sequence[tuple[str, Any]] = (),
+    ) -> None:
+        """Report that a job failed; without a job, that the executor did. Thread-safe."""
+        self.events_queue.put(("reject", job, error, error_traceback, job_tags))
+
+    def add_job_tags(self, job: Job, tags: Sequence[tuple[str, Any]]) -> None:
+        """Add tags to a job before it ends. Thread-safe."""
+        self.events_queue.put(("tags", job, tags))
+
+    # -- evaluation ------------------------------------------------------------------------------
+
+    def evaluate(self, expr: Any, parent_job: Job | JobEnv | None = None) -> Promise:
+        """Evaluate a value in the scope of a job; returns a promise. Scheduler thread only."""
+        return self.current_run.evaluator.evaluate(expr, parent_job)
+
+    def set_cache(self, eval_hash: str, task_hash: str, args_hash: str, value: Any) -> None:
+        """Record one evaluation, for reuse by later calls with the same hashes."""
+        self.backend.set_eval_cache(eval_hash, task_hash, args_hash, value)
+
+    def run(
+        self,
+        expr: Any,
+        exec_argv: Sequence[str] | None = None,
+        dryrun: bool = False,
+        cache: bool = True,
+        tags: Iterable[tuple[str, Any]] = (),
+        context: dict[str, Any] | None = None,
+        execution_id: str | None = None,
+    ) -> Any:
+        """Evaluate an expression (or any value) as one execution; returns its value.
+
+        Parameters
+        ----------
+        expr : what to evaluate.
+        exec_argv : the command line to record; words.
+        dryrun : take cached results only.
+        cache : reuse results of earlier executions.
+        tags : tags of the execution.
+        context : added to the configured context.
+        execution_id : id to use instead of a fresh one.
+
+        Raises `DryRunResult` if a dry run stops short, else what the workflow raises.
+        """
+        if exec_argv is None:
+            exec_argv = ["scheduler.run", bounded_repr(expr, 200)]
+        execution = Execution(execution_id, merge_dicts([self.context, context or {}]))
+        previous_scheme = set_scheme(self.backend.hash_scheme)
+        try:
+            with scheduler_running(self):
+                root = self._rooted(expr)
+                self._record_execution(execution, exec_argv, tags)
+                self.log(f"Start Execution {execution.id}:  redun {shlex.join(exec_argv[1:])}")
+                return self._run_expr(root, Run(self, execution, exec_argv, dryrun, cache))
+        finally:
+            set_scheme(previous_scheme)
+
+    def _record_execution(
+        self, execution: Execution, exec_argv: Sequence[str], tags: Iterable[tuple[str, Any]]
+    ) -> None:
+        configured = [
+            (key, parse_tag_value(value)) for key, value in self.config.get("tags", {}).items()
+        ]
+        all_tags = [*configured, *tags]
+        if all_tags:
+            self.backend.record_tags(TagEntity.Execution, execution.id, all_tags)
+
+    def _rooted(self, expr: Any) -> TaskExpression:
+        """Return a task call for any value: only a call has a job and can be recorded."""
+        if isinstance(expr, TaskExpression) and not isinstance(expr, SchedulerExpression):
+            task = self.task_registry.get(expr.task_name)
+            assert task is not None, (
+                f"Could not find task `{expr.task_name}`, found options "
+                f"{[known.fullname for known in self.task_registry]}"
+            )
+            options = (*task._task_options_base.values(), *expr._options.values())
+            defaults = [item.value for item in (*task.defaults, *task.positional_defaults)]
+            lazy = leaves((expr.args, expr.kwargs, options, defaults))
+            if not any(_is_lazy(leaf) for leaf in lazy):
+                return expr
+        return root_task(quote(expr))
+
+    def _run_expr(self, root: TaskExpression, run: Run) -> Any:
+        self.thread_id = threading.get_ident()
+        self.traceback = None
+        self.dryrun, self.use_cache = run.dryrun, run.use_cache
+        self.current_execution = run.execution
+        self.events_queue = SimpleQueue()  # what an earlier run left behind is dropped
+        self._run = run
+        self._warn_namespace()
+        started = time.monotonic()
+        try:
+            run.begin()
+            for executor in self.executors.values():
+                executor.start()
+            promise = self.workflow_promise = self.evaluate(root)
+            self._drive(promise)
+            run.journal.flush()
+            self.log_job_statuses()
+            self.log(f"Execution duration: {time.monotonic() - started:.2f} seconds")
+        except KeyboardInterrupt:
+            self.log("Shutting down... Ctrl+C again to force shutdown.")
+            sys.exit(1)
+        finally:
+            self._close_run(run)
+        return self._outcome(promise, run)
+
+    def _close_run(self, run: Run) -> None:
+        try:
+            for executor in self.executors.values():
+                executor.stop()
+        finally:
+            try:
+                run.journal.flush()
+            finally:
+                self._run = None
+                self.current_execution = None
+                self.thread_id = None
+
+    def _outcome(self, promise: Promise, run: Run) -> Any:
+        if promise.is_pending:
+            self.log("Dryrun: Additional jobs would run.")
+            raise DryRunResult("Additional jobs would run.")
+        if promise.is_rejected:
+            error = promise.error
+            self.traceback = run.traceback_of(error)
+            if self.traceback is not None:
+                self.log("*** Execution failed. Traceback (most recent task last):")
+                for line in self.traceback.format():
+                    self.log(line)
+            raise error
+        return promise.value
+
+    # -- the loop --------------------------------------------------------------------------------
+
+    def _drive(self, promise: Promise) -> None:
+        """Handle events until the workflow has settled (or a dry run can't go on)."""
+        run = self.current_run
+        self.backend.record_updated_time(run.execution.id)
+        while promise.is_pending:
+            while run.step():
+                self._take_events(block=False)
+                if not promise.is_pending:
+                    return
+            if not promise.is_pending:
+                return
+            run.journal.hand_over()
+            if run.unstick():
+                continue
+            if run.dryrun and self.events_queue.empty():
+                return
+            self._take_events(block=True)
+
+    def _take_events(self, block: bool) -> None:
+        """Take what executors have reported: as much as there is, up to a wave."""
+        queue, events = self.events_queue, []
+        try:
+            events.append(queue.get(timeout=self.job_status_interval) if block else queue.get_nowait())
+            while len(events) < MAX_EVENTS:
+                events.append(queue.get_nowait())
+        except Empty:
+            if not events and block:
+                self._idle()
+        if events:
+            self.current_run.take(events)
+
+    def _idle(self) -> None:
+        self.backend.record_updated_time(self.current_run.execution.id)
+        if not is_debugger_active():
+            self.log_job_statuses()
+
+    # -- hooks of the life cycle -----------------------------------------------------------------
+
+    def preprocess_leaf(self, job: Job, value: Any) -> Any:
+        """Get a value ready for use as an argument of a job."""
+        if not isinstance(value, Handle):
+            return self.type_registry.preprocess(value, {})
+        parent = job.parent_job
+        order = 0
+        if parent is not None:
+            if parent.handle_forks is None:
+                parent.handle_forks = {}
+            order = parent.handle_forks.get(value.__handle__.hash, 0) + 1
+            parent.handle_forks[value.__handle__.hash] = order
+        child = value.preprocess({"call_order": order})
+        self._advance(job, [value], child)
+        return child
+
+    def postprocess_leaf(self, job: Job, value: Any) -> Any:
+        """Turn a value that a task returned into what is recorded."""
+        result = self.type_registry.postprocess(value, {"pre_call_hash": job.eval_hash})
+        if isinstance(value, Handle):
+            self._advance(job, [value], result)
+        return result
+
+    def _advance(self, job: Job, parents: list[Handle], child: Handle) -> None:
+        if job.plan.recording:
+            self.current_run.journal.hand_over()
+            self.backend.advance_handle(parents, child)
+
+    def before_run(self, job: Job) -> None:
+        """Roll back the handles among the arguments of a job that is about to run."""
+        if job.args is None or job.arg_hashes is not None:
+            return
+        for leaf in leaves(job.args):
+            if isinstance(leaf, Handle):
+                self.backend.rollback_handle(leaf)
+
+    def note_failure(self, job: Job, error: BaseException, traceback: Traceback | None) -> None:
+        """Keep the traceback of the error that a run may end with."""
+        if self.use_task_traceback:
+            self.current_run.note_traceback(job, error, traceback)
+
+    # -- reports ---------------------------------------------------------------------------------
+
+    def get_job_status_report(self) -> list[str]:
+        """Return the lines of the table of job counts of the current or last run."""
+        return format_job_statuses(self.job_counts())
+
+    def job_counts(self) -> dict[str, list[int]]:
+        """Return task name -> counts in the order of `Job.STATUSES`."""
+        if self._run is None:
+            return {}
+        names = {task.hash: task.fullname for task in self.task_registry}
+        return count_jobs(self._run.wire, names)
+
+    def log_job_statuses(self) -> None:
+        """Write the table of job counts to the log."""
+        self.log()
+        for line in self.get_job_status_report():
+            self.log(line)
+        self.log()
+
+    def clear(self) -> None:
+        """Forget what earlier runs left behind."""
+        self.events_queue = SimpleQueue()
+        self.traceback = None
+
+    def _warn_namespace(self) -> None:
+        if "namespace" in self.ignore_warnings:
+            return
+        tasks = [
+            f"{os.path.basename(task.func.__code__.co_filename)}:{task.func.__name__}"
+            for task in self.task_registry
+            if not task.namespace and hasattr(task.func, "__code__")
+        ]
+        if tasks:
+            self.logger.warning(
+                "Tasks will require namespace soon. Either set namespace in the `@task` decorator "
+                "or with the module-level variable `redun_namespace`.\n"
+                f"tasks needing namespace: {', '.join(tasks)}"
+            )
+
+
+def _is_lazy(leaf: Any) -> bool:
+    return isinstance(leaf, (Expression, Promise))
+
+
+def _read_context(section: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the context of a `[scheduler]` section."""
+    text, path = section.get("context"), section.get("context_file")
+    if text and path:
+        raise SchedulerError("Both context and context_file specified in config!")
+    if path:
+        with open_file(path) as stream:
+            text = stream.read()
+    if not text:
+        return {}
+    try:
+        context: dict[str, Any] = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise SchedulerError(f"Invalid redun context JSON definition: {error}") from error
+    return context

@@ -1,0 +1,58 @@
+"""`FileCache`: values whose stored form is a file beside the repo."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from redun.file.file import File
+from redun.hashing import hash_bytes
+from redun.value.base import ProxyValue
+from redun.value.registry import InvalidValueError
+
+
+class FileCache(ProxyValue):
+    """Stores values of a type as files named by content; the repo holds the path.
+
+    Subclasses set `type` and `base_path`, and may override `_serialize` and `_deserialize`.
+
+    Attributes
+    ----------
+    base_path
+        Directory or URL in which the files are kept.
+    """
+
+    # Public place of the class; `redun.value` looks it up here when asked.
+    __module__ = "redun.value"
+
+    base_path = "."
+
+    def _serialize(self) -> bytes:
+        """The bytes of the value."""
+        return ProxyValue.serialize(self)
+
+    @classmethod
+    def _deserialize(cls, data: bytes) -> Any:
+        """The value of its bytes."""
+        return ProxyValue.deserialize(cls.type, data)
+
+    def serialize(self) -> bytes:
+        """Write the bytes to `{base_path}/{digest}` and return that path."""
+        data = self._serialize()
+        file = File(os.path.join(self.base_path, hash_bytes(data)))
+        file.write(data, mode="wb")
+        return file.path.encode()
+
+    @classmethod
+    def deserialize(cls, raw_type: Any, data: bytes) -> Any:
+        """Read the value from the file at the stored path.
+
+        Raises
+        ------
+        InvalidValueError
+            The file is gone.
+        """
+        file = File(data.decode())
+        if not file.exists():
+            raise InvalidValueError()
+        return cls._deserialize(file.read(mode="rb"))

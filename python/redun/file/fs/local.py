@@ -1,0 +1,221 @@
+"""The local file system: quick hashes of path, size and modification time."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from stat import S_ISREG
+from typing import IO, Any
+
+from redun.file.errors import naming_path
+from redun.file.fs.base import (
+    FileSystem,
+    FileTime,
+    check_recursive,
+    get_filesystem,
+    get_proto,
+    register_filesystem,
+)
+from redun.hashing import hash_files, hash_struct, hash_structs
+
+
+@register_filesystem
+class LocalFileSystem(FileSystem):
+    """Files reached by a path. Relative paths hold for the directory current at each operation."""
+
+    __module__ = "redun.file"
+
+    name = "local"
+
+    def _open(self, path: str, mode: str, **kwargs: Any) -> IO:
+        if "w" in mode or "a" in mode:
+            _make_parent(path)
+        return open(path, mode, **kwargs)
+
+    def exists(self, path: str) -> bool:
+        return os.path.exists(path)
+
+    def remove(self, path: str) -> None:
+        try:
+            os.remove(path)
+        except FileNotFoundError:
+            pass
+        except OSError:
+            if os.path.isdir(path):
+                raise IsADirectoryError(21, "Is a directory", path) from None
+            raise
+
+    def touch(self, path: str, time: FileTime = None) -> None:
+        """Create an empty file, or set the times (access, modification) of an existing one."""
+        if self.exists(path):
+            os.utime(path, time)
+        else:
+            with self.open(path, "a"):
+                pass
+
+    def mkdir(self, path: str) -> None:
+        os.makedirs(path, exist_ok=True)
+
+    def rmdir(self, path: str, recursive: bool = False) -> None:
+        if not os.path.isdir(path):
+            return
+        if recursive:
+            import shutil
+
+            shutil.rmtree(path)
+        else:
+            os.rmdir(path)
+
+    def get_hash(self, path: str) -> str:
+        """Hash of `["File", "local", path, size, mtime]`; a missing file has -1 and "-1"."""
+        record = _stat_record(path)
+        try:
+            return hash_struct(record)
+        except UnicodeEncodeError:
+            return hash_struct(_with_path_bytes(record))
+
+    def get_hashes(self, paths: Sequence[str]) -> list[str]:
+        records = [_stat_record(path) for path in paths]
+        try:
+            return hash_structs(records)
+        except UnicodeEncodeError:
+            return hash_structs([_with_path_bytes(record) for record in records])
+
+    def content_hashes(self, paths: Sequence[str]) -> list[str]:
+        try:
+            return hash_files(paths)
+        except OSError as error:
+            with naming_path(error.filename or ", ".join(paths[:1])):
+                raise
+
+    def tree_files(self, path: str) -> list[str]:
+        """All files below a directory, dotfiles and dot-directories left out, links followed.
+
+        The path is taken literally. A link that leads back to a directory it was reached through
+        is not followed.
+        """
+        found: list[str] = []
+        pending = [path]
+        while pending:
+            top = pending.pop()
+            try:
+                with os.scandir(top) as entries:
+                    for entry in entries:
+                        if entry.name[0] == ".":
+                            continue
+                        if _is_dir(entry):
+                            if not (entry.is_symlink() and _leads_back(entry.path, path)):
+                                pending.append(entry.path)
+                        elif _is_file(entry):
+                            found.append(entry.path)
+            except OSError:
+                continue  # missing, unreadable or not a directory: nothing in it
+        return found
+
+    def glob_files(self, pattern: str) -> list[str]:
+        import glob
+
+        head, tail = os.path.split(pattern)
+        if tail == "**" and head and not glob.has_magic(head):
+            return self.tree_files(head)
+        found = []
+        for path in glob.iglob(pattern, recursive=True):
+            try:
+                if S_ISREG(os.stat(path).st_mode):
+                    found.append(path)
+            except OSError:
+                continue
+        return found
+
+    def copy(self, src_path: str, dest_path: str) -> None:
+        if get_proto(src_path) == get_proto(dest_path) == "local":
+            import shutil
+
+            _make_parent(dest_path)
+            shutil.copyfile(src_path, dest_path)
+        else:
+            super().copy(src_path, dest_path)
+
+    def shell_copy(
+        self,
+        src_path: str | None,
+        dest_path: str | None,
+        recursive: bool = False,
+        as_mount: bool = False,
+    ) -> str:
+        from shlex import quote
+
+        check_recursive(src_path, dest_path, recursive)
+        if src_path is None and dest_path is None:
+            raise ValueError("At least one path must be defined.")
+        for path in (src_path, dest_path):
+            if path is not None and get_proto(path) != "local":
+                remote = get_filesystem(url=path)
+                return remote.shell_copy(src_path, dest_path, recursive, as_mount)
+        if src_path is None:
+            assert dest_path is not None
+            return f"cat > {quote(dest_path)}"
+        if dest_path is None:
+            return f"cat {quote(src_path)}"
+        flag = "-r " if recursive else ""
+        return f"cp {flag}{quote(src_path)} {quote(dest_path)}"
+
+    def glob(self, pattern: str) -> list[str]:
+        import glob
+
+        return glob.glob(pattern, recursive=True)
+
+    def isfile(self, path: str) -> bool:
+        return os.path.isfile(path)
+
+    def isdir(self, path: str) -> bool:
+        return os.path.isdir(path)
+
+    def filesize(self, path: str) -> int:
+        return os.stat(path).st_size
+
+
+def _make_parent(path: str) -> None:
+    parent = os.path.dirname(path)
+    if parent:
+        os.makedirs(parent, exist_ok=True)
+
+
+def _stat_record(path: str) -> list:
+    try:
+        stat = os.stat(path)
+    except (OSError, ValueError):
+        return ["File", "local", path, -1, "-1"]
+    # The text of the float is part of the hash: nanoseconds beyond its precision are not seen.
+    return ["File", "local", path, stat.st_size, str(stat.st_mtime)]
+
+
+def _with_path_bytes(record: list) -> list:
+    """The record with its path as bytes: names that are not UTF-8 have no other encoding."""
+    return [*record[:2], os.fsencode(record[2]), *record[3:]]
+
+
+def _is_dir(entry: os.DirEntry) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:
+        return False
+
+
+def _is_file(entry: os.DirEntry) -> bool:
+    try:
+        return entry.is_file()
+    except OSError:
+        return False
+
+
+def _leads_back(link: str, root: str) -> bool:
+    """Whether a link to a directory leads to one of the directories between `root` and itself."""
+    target = os.stat(link)
+    parent = os.path.dirname(link)
+    while True:
+        if os.path.samestat(os.stat(parent), target):
+            return True
+        if len(parent) <= len(root):
+            return False
+        parent = os.path.dirname(parent)

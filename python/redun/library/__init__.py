@@ -1,0 +1,5 @@
+"""Tasks that belong to the language itself; importing this package registers them."""
+
+from redun.library import control, handles, tagging
+
+__all__ = ["control", "handles", "tagging"]

@@ -1,0 +1,194 @@
+"""Lazy control flow: `cond`, `throw`, `catch`, `catch_all`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from redun.backends.base import CacheQuery
+from redun.engine.cache import Reuse
+from redun.expression import SchedulerExpression, derive_expression
+from redun.promise import Promise, wait_promises
+from redun.task import hash_args_eval, scheduler_task, task
+from redun.task.options import CacheScope
+from redun.utils.nested import leaves, substitute
+
+if TYPE_CHECKING:
+    from redun.engine.scheduler import Scheduler
+    from redun.model.job import Job
+
+__all__ = ["catch", "catch_all", "cond", "throw"]
+
+
+@scheduler_task(namespace="redun")
+def cond(
+    scheduler: Scheduler,
+    parent_job: Job,
+    sexpr: SchedulerExpression,
+    cond_expr: Any,
+    then_expr: Any,
+    *rest: Any,
+) -> Promise:
+    """Evaluate one of several branches: `cond(c1, then1, c2, then2, ..., otherwise)`.
+
+    Conditions are evaluated in order until one is true; only its branch is evaluated. Without
+    `otherwise` and with no true condition the expression fails with `IndexError`.
+    """
+    branches = [cond_expr, then_expr, *rest]
+    result: Promise = Promise()
+
+    def evaluate(expr: Any, then: Callable[[Any], Any]) -> None:
+        scheduler.evaluate(expr, parent_job=parent_job).then(then).catch(result.do_reject)
+
+    def try_branch(index: int) -> None:
+        if index >= len(branches):
+            raise IndexError("cond() has no branch to take: no condition is true.")
+        if index == len(branches) - 1:
+            evaluate(branches[index], result.do_resolve)
+            return
+
+        def decide(chosen: Any) -> None:
+            if chosen:
+                evaluate(branches[index + 1], result.do_resolve)
+            else:
+                try_branch(index + 2)
+
+        evaluate(branches[index], decide)
+
+    try_branch(0)
+    return result
+
+
+@task(namespace="redun", version="1")
+def throw(error: Exception) -> None:
+    """Raise an error."""
+    raise error
+
+
+@scheduler_task(namespace="redun")
+def catch(
+    scheduler: Scheduler,
+    parent_job: Job,
+    sexpr: SchedulerExpression,
+    expr: Any,
+    *catch_args: Any,
+) -> Promise:
+    """Evaluate an expression and recover from errors: `catch(expr, ErrorClass, recover, ...)`.
+
+    The first class that an error is an instance of decides; `recover(error)` is evaluated in place
+    of `expr`. Errors of `recover` itself are not handled here. What the expression came to, `expr`
+    itself or its recovery, is remembered for the next execution.
+    """
+    result: Promise = Promise()
+    memory = _CatchMemory(scheduler, sexpr, (expr, *catch_args))
+
+    def find_recover(error: Exception) -> Any:
+        for error_class, recover in zip(catch_args[::2], catch_args[1::2]):
+            if isinstance(error, error_class):
+                return recover
+        return None
+
+    def on_error(error: Exception) -> None:
+        recover = find_recover(error)
+        if recover is None:
+            result.do_reject(error)
+            return
+        recovery = recover(derive_expression(expr, error))
+        finish(recovery, result.do_reject)
+
+    def finish(source: Any, on_failure: Callable[[Exception], Any]) -> None:
+        def on_value(value: Any) -> None:
+            memory.write(source)
+            result.do_resolve(value)
+
+        promise = scheduler.evaluate(source, parent_job=parent_job)
+        promise.then(on_value, on_failure).catch(result.do_reject)
+
+    finish(memory.read(default=expr), on_error)
+    return result
+
+
+class _CatchMemory:
+    """What a `catch` came to in earlier executions: the expression to evaluate in its place."""
+
+    def __init__(
+        self, scheduler: Scheduler, sexpr: SchedulerExpression, args: tuple[Any, ...]
+    ) -> None:
+        self._scheduler = scheduler
+        self._known: Any = None
+        scope = CacheScope(sexpr._options.get("cache_scope", CacheScope.BACKEND))
+        self._enabled = scope == CacheScope.BACKEND
+        if self._enabled:
+            self._task_hash = catch.hash
+            self._eval_hash, self._args_hash = hash_args_eval(
+                scheduler.type_registry, catch, args, {}
+            )
+
+    def read(self, default: Any) -> Any:
+        """Return the remembered expression if it is valid, else the default."""
+        scheduler = self._scheduler
+        if not self._enabled or not scheduler.use_cache:
+            return default
+        query = CacheQuery(
+            self._task_hash, self._args_hash, self._eval_hash, None, shallow=False, single=True
+        )
+        (hit,) = scheduler.backend.check_cache_many([query], scheduler.task_registry.task_hashes)
+        reuse = scheduler.current_run.cache.judge(hit) if hit is not None else None
+        if not isinstance(reuse, Reuse):
+            return default
+        self._known = reuse.value
+        return reuse.value
+
+    def write(self, outcome: Any) -> None:
+        """Remember what the expression came to."""
+        if self._enabled and outcome is not self._known:
+            journal = self._scheduler.current_run.journal
+            journal.task(catch)
+            value_hash = journal.whole_value(outcome)
+            journal.evaluation(self._eval_hash, self._task_hash, self._args_hash, value_hash)
+
+
+@scheduler_task(namespace="redun")
+def catch_all(
+    scheduler: Scheduler,
+    parent_job: Job,
+    sexpr: SchedulerExpression,
+    exprs: Any,
+    error_class: Any = None,
+    recover: Any = None,
+) -> Promise:
+    """Evaluate all expressions of a nested value, waiting for each even if others fail.
+
+    Parameters
+    ----------
+    exprs : a nested value of expressions.
+    error_class : class (or tuple of classes) of the errors that `recover` takes.
+    recover : called with the nested value in which errors stand where expressions failed.
+
+    Without `recover`, the first error in the order of the value is raised.
+    """
+    found = leaves(exprs)
+    promises = [scheduler.evaluate(leaf, parent_job=parent_job) for leaf in found]
+    result: Promise = Promise()
+
+    def on_settled(_: Any) -> Any:
+        errors = [promise.error for promise in promises if promise.is_rejected]
+        outcome = substitute(
+            exprs, {id(leaf): promise.value for leaf, promise in zip(found, promises)}
+        )
+        if not errors:
+            return outcome
+        if recover is None:
+            raise errors[0]
+        return scheduler.evaluate(error_class, parent_job=parent_job).then(
+            lambda classes: handle(classes, errors, outcome)
+        )
+
+    def handle(classes: Any, errors: list[Exception], outcome: Any) -> Any:
+        for error in errors:
+            if not isinstance(error, classes):
+                raise error
+        return scheduler.evaluate(recover(outcome), parent_job=parent_job)
+
+    wait_promises(promises).then(on_settled).then(result.do_resolve, result.do_reject)
+    return result

@@ -1,0 +1,127 @@
+"""`redun db`: versions of the database and what a wrong database gets."""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from redun import version
+
+
+@pytest.fixture
+def repo(program, workdir: Path) -> Path:
+    """A new repo; the value is the path of its database."""
+    assert program("init").code == 0
+    return workdir / ".redun" / "redun.db"
+
+
+def test_info(program, repo: Path) -> None:
+    code, out, err = program("db", "info")
+    lines = out.splitlines()
+    assert (code, err) == (0, "")
+    assert lines[:3] == [f"redun :: version {version}", f"config dir: {repo.parent}", ""]
+    assert lines[3].startswith("db version: 3.")
+    assert lines[4:] == ["CLI requires db versions: >=3.5,<4", "CLI compatible with db: True"]
+
+
+def test_info_of_a_missing_database(program) -> None:
+    code, out, _ = program("db", "info")
+    assert code == 0
+    assert "db version: -1.0 'No schema present.'" in out
+    assert "CLI compatible with db: False" in out
+
+
+def test_versions(program, workdir: Path) -> None:
+    code, out, _ = program("db", "versions")
+    lines = out.splitlines()
+    assert code == 0
+    assert lines[0].split() == ["Version", "Migration", "Description"]
+    assert lines[1] == ""
+    assert lines[2].split() == ["1.0", "806f5dcb11bf", "Prototype", "schema."]
+    assert any(line.startswith("3.5     0bee3d6dba76") for line in lines)
+    assert list(workdir.iterdir()) == []
+
+
+def test_downgrade_and_upgrade(program, repo: Path) -> None:
+    newest = program("db", "info").out.split("db version: ")[1].split()[0]
+    down = program("db", "downgrade", "3.4")
+    assert down.code == 0
+    assert down.out.splitlines()[3:] == [f"Initial db version: {newest}", "Final db version: 3.4"]
+    up = program("db", "upgrade")
+    assert up.out.splitlines()[3:] == ["Initial db version: 3.4", f"Final db version: {newest}"]
+    assert "No migration needed." in program("db", "upgrade").out
+
+
+def test_old_database_is_refused_until_upgraded(program, repo: Path) -> None:
+    program("db", "downgrade", "3.3")
+    code, out, err = program("log")
+    assert (code, out) == (1, "")
+    assert (
+        "error: redun database is an incompatible version 3.3. "
+        "Version must be within >=3.5,<4" in err
+    )
+    assert "hint: `redun db upgrade`" in err
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "message"),
+    [
+        (["upgrade", "3.3"], 1, "Must use downgrade command to migrate from"),
+        (["downgrade", "9.9"], 1, "Unknown db version: 9.9"),
+        (["upgrade", "1.2.3"], 1, "Invalid db version format: "),
+        (["upgrade", "new"], 1, "new"),
+        (["downgrade"], 2, "missing argument 'DB_VERSION'"),
+    ],
+)
+def test_wrong_version(program, repo: Path, words, code: int, message: str) -> None:
+    result = program("db", *words)
+    assert result.code == code
+    assert message in result.err
+    assert "hint: " in result.err
+    assert "Traceback" not in result.err
+
+
+def test_upgrade_of_an_old_database_needs_upgrade(program, repo: Path) -> None:
+    program("db", "downgrade", "3.0")
+    code, _, err = program("db", "downgrade", "3.3")
+    assert code == 1
+    assert "Must use upgrade command to migrate from 3.0 to 3.3." in err
+
+
+def test_log_in_a_new_directory(program) -> None:
+    code, _, err = program("log")
+    assert code == 1
+    assert "redun database is an incompatible version -1.0. " in err
+    assert "hint: `redun init` creates the database" in err
+
+
+@pytest.mark.parametrize("words", [["db", "info"], ["init"], ["log"]])
+def test_database_that_is_none(program, repo: Path, words) -> None:
+    repo.write_bytes(b"this is no database at all, but a text that is long enough" * 20)
+    code, _, err = program(*words)
+    assert code == 1
+    assert "not a database" in err
+    assert "hint: " in err
+    assert "Traceback" not in err
+
+
+def test_database_that_is_too_new(program, repo: Path) -> None:
+    connection = sqlite3.connect(repo)
+    connection.execute("UPDATE redun_version SET version = 4")
+    connection.execute("UPDATE alembic_version SET version_num = 'ffffffffffff'")
+    connection.commit()
+    connection.close()
+    code, _, err = program("init")
+    assert code == 1
+    assert "too new for this program" in err
+    assert "hint: update redun" in err
+
+
+def test_unknown_kind_of_database(program, repo: Path) -> None:
+    (repo.parent / "redun.ini").write_text("[backend]\ndb_uri = nosuchdb://host/db\n")
+    code, _, err = program("db", "info")
+    assert code == 1
+    assert "nosuchdb" in err
+    assert "Traceback" not in err

@@ -1,0 +1,119 @@
+"""Fixtures that every test may use, and what is put back after each test.
+
+Tests run with ``--import-mode=importlib``, so they share code through fixtures only.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+import pytest
+
+if TYPE_CHECKING:
+    from redun.scheduler import Scheduler
+
+REDUN = Path(sys.executable).parent / "redun"
+
+
+@dataclass(frozen=True)
+class CliResult:
+    """What one run of the ``redun`` program left behind."""
+
+    code: int
+    stdout: str
+    stderr: str
+
+
+class Cli(Protocol):
+    """The type of the ``cli`` fixture."""
+
+    def __call__(
+        self,
+        *args: str | Path,
+        cwd: Path | None = None,
+        env: dict[str, str] | None = None,
+        stdin: str = "",
+        timeout: float = 120,
+    ) -> CliResult: ...
+
+
+def clean_environment() -> dict[str, str]:
+    """The environment without what would steer redun: its own variables and terminal settings."""
+    steering = ("REDUN_", "COLUMNS", "LINES", "FORCE_COLOR")
+    return {name: value for name, value in os.environ.items() if not name.startswith(steering)}
+
+
+@pytest.fixture
+def workdir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty directory that is the current one during the test."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def scheduler() -> Iterator[Scheduler]:
+    """A scheduler on an in-memory repo of its own."""
+    from redun.scheduler import Scheduler
+
+    scheduler = Scheduler()
+    yield scheduler
+    scheduler.backend.close()
+
+
+@pytest.fixture
+def cli() -> Cli:
+    """Run the real ``redun`` program in a process of its own: ``cli("run", "wf.py", "main")``.
+
+    It runs in the current directory unless ``cwd`` is given; ``env`` is added to the environment,
+    from which all ``REDUN_*`` variables were taken. ``timeout`` is in seconds.
+    """
+
+    def run(
+        *args: str | Path,
+        cwd: Path | None = None,
+        env: dict[str, str] | None = None,
+        stdin: str = "",
+        timeout: float = 120,
+    ) -> CliResult:
+        done = subprocess.run(
+            [str(REDUN), *map(str, args)],
+            cwd=cwd,
+            env={**clean_environment(), **(env or {})},
+            input=stdin,
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+        )
+        return CliResult(done.returncode, done.stdout, done.stderr)
+
+    return run
+
+
+@pytest.fixture(autouse=True)
+def _restore_tasks() -> Iterator[None]:
+    """Forget the tasks that a test defined: the registry is one for the process.
+
+    A test of a module below the language leaves ``redun.task`` unloaded, and has nothing to restore.
+    """
+    module = sys.modules.get("redun.task")
+    tasks = module.get_task_registry()._tasks if module else {}
+    before = dict(tasks)
+    yield
+    tasks.clear()
+    tasks.update(before)
+
+
+@pytest.fixture(autouse=True)
+def _restore_hash_scheme() -> Iterator[None]:
+    """Put the active hash scheme back: it is one for the process."""
+    core = sys.modules.get("redun._core")
+    before = core.get_scheme() if core else None
+    yield
+    if core:
+        core.set_scheme(before)
