@@ -37,8 +37,8 @@ expect_run() {
     expected="$(printf '%s\n' "$@" | sed '/^$/d' | sort)"
     actual="$(jobs_that Run)"
     [ "$actual" = "$expected" ] ||
-        fail "expected $count jobs to run:" $'\n'"$expected" $'\n'"but these did:" $'\n'"$actual"
-    echo "-- as expected, $count jobs ran"
+        fail "expected $count jobs to run:"$'\n'"$expected"$'\n'"but these did:"$'\n'"$actual"
+    echo "-- as expected, jobs that ran: $count"
 }
 
 # expect_cached JOB...: the last run took at least these jobs from the cache.
@@ -47,7 +47,7 @@ expect_cached() {
     for job in "$@"; do
         jobs_that Cached | grep -qxF "$job" || fail "expected '$job' to be cached"
     done
-    echo "-- as expected, these were cached: $(IFS=,; echo "$*" | sed 's/,/, /g')"
+    echo "-- as expected, from the cache: $(IFS=,; echo "$*" | sed 's/,/, /g')"
 }
 
 expect_text() { grep -qF -- "$2" <<<"$1" || fail "expected to see: $2"; }
@@ -87,6 +87,7 @@ show redun log - --no-pager
 say "Where does prog come from? Its job, the code that made it, and what it was made of"
 show redun log prog --no-pager
 lineage="$("$redun" log prog)"
+expect_text "$lineage" "File $(sed -nE 's/.*path=prog, hash=([0-9a-f]+).*/\1/p' run.log | tail -1) prog"
 expect_text "$lineage" 'Produced by Job'
 expect_text "$lineage" 'def link(prog_path: str, o_files: list[File]) -> File:'
 expect_text "$lineage" 'c_file = <'

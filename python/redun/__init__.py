@@ -1,10 +1,10 @@
 """Workflows as ordinary Python: lazy, parallel, cached, with provenance.
 
-    from redun import task
+from redun import task
 
-    @task()
-    def add(a: int, b: int) -> int:
-        return a + b
+@task()
+def add(a: int, b: int) -> int:
+    return a + b
 """
 
 from typing import TYPE_CHECKING, Any

@@ -1,4 +1,4 @@
-"""The core of redun: hash schemes, digests, bencode and walks over nested values.
+"""The core of redun: digests, bencode, walks over nested values, the state machine of the scheduler.
 
 A *digest* is 160 bits as 40 lower-case hexadecimal characters: the first 20 bytes of BLAKE3
 (scheme `blake3`) or of SHA-512 (scheme `redun1`). Functions that hash use the scheme that is active
@@ -20,6 +20,7 @@ __all__ = [
     "CoreError",
     "CycleError",
     "Hash",
+    "Machine",
     "SchemeError",
     "bdecode",
     "bencode",
@@ -184,3 +185,59 @@ def nested_map(
     opened becomes `rebuild(obj, new_children)`. Raises what the callables raise, `TypeError` for
     replacements in sets and dict keys that cannot be hashed, and `CycleError`.
     """
+
+@final
+class Machine:
+    """The state machine of the scheduler: events in, actions out, no input or output of its own.
+
+    Nodes are numbered 0, 1, 2 ... by the host: *jobs* (calls of tasks: cached, recorded, limited) and
+    *operations* (anything else that waits for nodes). Events and actions are tuples that start with
+    an opcode; `redun.engine.wire` names them, `src/sched/mod.rs` describes them and their rules. All
+    methods may be called from any thread.
+    """
+
+    def __new__(cls, limits: dict[str, int], trace: bool = False) -> Machine:
+        """A machine without nodes.
+
+        `limits` are the capacities of named resources; one that is not named can give 1. With `trace`
+        the machine keeps the history that `story` shows. Raises `CoreError` for a capacity that is no
+        count.
+        """
+
+    def task(self, task_hash: str) -> int:
+        """The index of a task, given out 0, 1, 2 ...; the same hash has the same index."""
+
+    def handle(self, events: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
+        """Apply events in order and return the actions they ask for, in order.
+
+        Raises `CoreError` for a malformed tuple, which refuses the whole batch, and for an event that
+        is not legal, which changes nothing and ends the batch there: the actions that earlier events
+        of the batch asked for are returned by the next call.
+        """
+
+    def set_limit(self, name: str, capacity: int) -> None:
+        """Change the capacity of a resource, from the next batch on."""
+
+    def subtree(self, subtree_id: int) -> list[int]:
+        """The task indexes of a set that an action named, ascending. Raises `CoreError` if unknown."""
+
+    def call_hash(self, node: int) -> str | None:
+        """The call hash of a job that has ended with a call. Raises `CoreError` for an unknown node."""
+
+    def counts(self) -> list[tuple[int, int, int, int, int, int]]:
+        """Jobs of each task: `(task index, pending, running, failed, cached, done)`."""
+
+    def limits_used(self) -> dict[str, int]:
+        """How much of each resource is held."""
+
+    def active(self) -> int:
+        """The number of jobs for which the host still owes an event."""
+
+    def stalled(self) -> list[int]:
+        """Jobs that wait for each other in a cycle; empty while any job is active."""
+
+    def validate(self) -> None:
+        """Derive every index and counter again. Raises `CoreError` if one differs."""
+
+    def story(self, node: int) -> list[str]:
+        """Events and actions of a node, oldest first; empty without `trace`."""

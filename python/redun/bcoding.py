@@ -12,8 +12,8 @@ from redun import _core
 
 __all__ = ["bdecode", "bencode"]
 
-# More digits than any length in memory has: a longer field is not a length, reading on is pointless.
-MAX_FIELD = 1 << 24
+# Bytes of a string that are read at once.
+STEP = 1 << 20
 
 
 @overload
@@ -74,9 +74,13 @@ def _read_item(stream: BinaryIO) -> bytearray:
         elif lead.isdigit():
             length = _read_field(stream, b":", item)
             try:
-                item += stream.read(int(lead + length))
-            except (ValueError, OverflowError):
+                left = int(lead + length)
+            except ValueError:
                 return item
+            # In steps: the length is only a claim until the bytes are there.
+            while left > 0 and (part := stream.read(min(left, STEP))):
+                item += part
+                left -= len(part)
         else:
             return item
         if depth <= 0:
@@ -86,7 +90,7 @@ def _read_item(stream: BinaryIO) -> bytearray:
 def _read_field(stream: BinaryIO, end: bytes, item: bytearray) -> bytes:
     """Read up to `end`, add what was read to `item` and return it without `end`."""
     field = bytearray()
-    while (byte := stream.read(1)) and len(field) < MAX_FIELD:
+    while byte := stream.read(1):
         item += byte
         if byte == end:
             break

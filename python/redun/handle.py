@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from typing import Any, ClassVar, TypeAlias
 
-from redun._core import get_scheme, hash_struct
 from redun.current import get_current_scheduler
+from redun.hashing import get_scheme, hash_struct
 from redun.namespace import compute_namespace
 from redun.value import Value, get_type_registry
 

@@ -10,11 +10,11 @@ from redun.engine.report import (
     format_job_statuses,
     is_debugger_active,
 )
+from redun.engine.root import root_task
 from redun.engine.scheduler import Scheduler
 from redun.expression import quote
 from redun.library.control import catch, catch_all, cond, throw
 from redun.library.handles import merge_handles
-from redun.engine.root import root_task
 from redun.library.tagging import apply_tags, with_export_options
 from redun.model.errors import DryRunResult, SchedulerError
 from redun.model.execution import Execution

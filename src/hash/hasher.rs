@@ -217,10 +217,10 @@ mod tests {
 
     #[test]
     fn pieces_do_not_matter() {
-        let data: Vec<u8> = (0..3_000_000_u32).map(|i| (i % 251) as u8).collect();
+        let data: Vec<u8> = (0..1_100_000_u32).map(|i| (i % 251) as u8).collect();
         for scheme in Scheme::ALL {
             let whole = digest_bytes(scheme, &data);
-            for step in [997, 65_536, 1 << 21] {
+            for step in [997, 65_536, 1 << 20] {
                 let (mut hasher, mut spool) = (Hasher::new(scheme), Spool::new(scheme));
                 for piece in data.chunks(step) {
                     hasher.update(piece);

@@ -5,7 +5,6 @@ The hash of a value is often the hash of its pickle, so a changed name would als
 
 from __future__ import annotations
 
-import enum
 import importlib
 import pickle
 import pkgutil
@@ -86,7 +85,7 @@ def all_modules() -> Iterator[str]:
 
 
 def pickled_classes() -> Iterator[type]:
-    """Yield each public class of ours whose instances end up in pickles."""
+    """Yield each public class of ours whose instances end up in pickles: values, and errors of tasks."""
     from redun.value import Value
 
     seen: set[type] = set()
@@ -94,7 +93,7 @@ def pickled_classes() -> Iterator[type]:
         for thing in vars(module).values():
             if (
                 isinstance(thing, type)
-                and issubclass(thing, (Value, BaseException, enum.Enum))
+                and issubclass(thing, (Value, BaseException))
                 and thing.__module__.startswith("redun.")
                 and not thing.__module__.startswith("redun.cli")
                 and not thing.__name__.startswith("_")

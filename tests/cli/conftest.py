@@ -9,6 +9,10 @@ from typing import NamedTuple
 
 import pytest
 
+# The built-in tasks are registered once, when their modules are first imported: that must not happen
+# within a test, at whose end the tasks it brought are forgotten.
+import redun.engine.scheduler  # noqa: F401
+
 
 class Outcome(NamedTuple):
     """What one command did: exit code, stdout, stderr."""

@@ -159,7 +159,9 @@ def test_setup_help(program, setup_config) -> None:
 
 
 def test_setup_arguments_reach_the_function(program, setup_config) -> None:
-    code, out, _ = program("-s", "jobs-at-once=5", "--setup", "place=here", "run", "flow.py", "main")
+    code, out, _ = program(
+        "-s", "jobs-at-once=5", "--setup", "place=here", "run", "flow.py", "main"
+    )
     assert (code, out) == (0, "made 5 n here\n1\n")
 
 

@@ -1,6 +1,7 @@
 """The options of a task: every annotation, wrong values, names that are nearly right."""
 
-# ruff: noqa: UP - the old spellings of annotations are read like the new ones
+# The old spellings of annotations are read like the new ones.
+# ruff: noqa: UP006, UP007, UP035, UP037, UP045
 
 from __future__ import annotations
 
@@ -13,8 +14,8 @@ from typing import Annotated, Any, Dict, List, Literal, NewType, Optional, Set, 
 import pytest
 
 from redun import Dir, File, task
-from redun.bootstrap import UsageError
 from redun.bootstrap.arguments import arg_name2cli_name
+from redun.bootstrap.errors import UsageError
 from redun.cli.taskargs import get_task_arg_parser, parse_task_call
 
 

@@ -58,7 +58,7 @@ fn values() -> impl Strategy<Value = Value> {
 }
 
 fn write(encoder: &mut ValueEncoder, value: &Value) {
-    let mut all = |encoder: &mut ValueEncoder, items: &[Value]| {
+    let all = |encoder: &mut ValueEncoder, items: &[Value]| {
         items.iter().for_each(|item| write(encoder, item));
     };
     match value {
@@ -129,9 +129,11 @@ fn turned(value: &Value) -> Value {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
     #[test]
     fn different_values_have_different_digests(
-        values in prop::collection::vec(values(), 2..40)
+        values in prop::collection::vec(values(), 2..30)
     ) {
         let mut known: HashMap<Digest, &Value> = HashMap::new();
         for value in &values {
@@ -185,7 +187,7 @@ fn the_encoding_is_the_one_written_down() {
 
 #[test]
 fn large_parts_are_passed_on() {
-    let big = Value::Bytes(vec![7; 3 << 20]);
+    let big = Value::Bytes(vec![7; (1 << 20) + 5]);
     let nested = Value::Set(vec![
         Value::Tuple(vec![big.clone(), Value::None]),
         Value::List(vec![Value::Int(5); 50_000]),
@@ -194,8 +196,8 @@ fn large_parts_are_passed_on() {
     assert_eq!(digest(&nested), digest(&turned(&nested)));
     assert_ne!(digest(&nested), digest(&Value::Set(vec![Value::None])));
     let mut encoding = vec![b'b'];
-    encoding.extend((3_u64 << 20).to_le_bytes());
-    encoding.extend(vec![7; 3 << 20]);
+    encoding.extend(((1_u64 << 20) + 5).to_le_bytes());
+    encoding.extend(vec![7; (1 << 20) + 5]);
     assert_eq!(
         digest(&big),
         digest_tagged(Scheme::Blake3, "Value", &encoding)

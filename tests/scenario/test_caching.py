@@ -110,7 +110,7 @@ def test_cache_off_runs_each_time_but_seeds(scheduler: Scheduler) -> None:
     scheduler.run(noisy(1))
     assert calls.take() == [1, 1]
 
-    @task(version="1")  # noqa: F811
+    @task(version="1")
     def noisy(x):
         calls.append(x)
         return x

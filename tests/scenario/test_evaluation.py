@@ -6,7 +6,7 @@ from typing import NamedTuple
 import pytest
 
 from redun import File, Scheduler, task
-from redun.expression import QuotedExpression, SimpleExpression, quote
+from redun.expression import QuotedExpression, SimpleExpression, TaskExpression, quote
 from redun.promise import Promise
 
 redun_namespace = "test_evaluation"
@@ -99,8 +99,6 @@ def test_unknown_operator_and_unknown_task(scheduler: Scheduler) -> None:
     with pytest.raises(NotImplementedError, match="'nope' does not exist"):
         scheduler.run([SimpleExpression("nope", (1,))])
     with pytest.raises(AssertionError, match="Could not find task `gone`"):
-        from redun.expression import TaskExpression
-
         scheduler.run(TaskExpression("gone", (), {}))
     with pytest.raises(NotImplementedError, match="Task not found in registry: gone"):
         scheduler.run([TaskExpression("gone", (), {})])
@@ -166,7 +164,7 @@ def test_arguments_are_copied(scheduler: Scheduler) -> None:
     @task()
     def main():
         made = double(7)
-        return [change(shared), change(shared + [0]), change(made), identity(made)]
+        return [change(shared), change([*shared, 0]), change(made), identity(made)]
 
     assert scheduler.run(main()) == [
         [1, "changed"],

@@ -222,7 +222,7 @@ def test_system_exit_fails_the_job(scheduler: Scheduler) -> None:
     def leave():
         raise SystemExit(3)
 
-    with pytest.raises(RuntimeError, match="sys.exit"):
+    with pytest.raises(RuntimeError, match=r"sys\.exit"):
         scheduler.run(leave())
 
 

@@ -104,7 +104,9 @@ def test_nothing_refers_to_a_missing_row(scheduler: Scheduler) -> None:
 def test_cached_run_adds_jobs_only(scheduler: Scheduler) -> None:
     scheduler.run(main(2))
     session = scheduler.backend.session
-    before = {model: session.query(model).count() for model in (CallNode, Value, CallEdge, Argument)}
+    before = {
+        model: session.query(model).count() for model in (CallNode, Value, CallEdge, Argument)
+    }
     scheduler.run(main(2))
     after = {model: session.query(model).count() for model in (CallNode, Value, CallEdge, Argument)}
     assert after == before

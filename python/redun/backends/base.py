@@ -79,10 +79,6 @@ class CacheHit(NamedTuple):
     call_hash: str | None
 
 
-def _rows() -> Any:
-    return field(default_factory=list)
-
-
 @dataclass(slots=True)
 class Records:
     """
@@ -94,37 +90,37 @@ class Records:
     """
 
     #: (value_hash, type, format, data)
-    values: list[tuple[str, str, str, bytes]] = _rows()
+    values: list[tuple[str, str, str, bytes]] = field(default_factory=list)
     #: (value_hash, parent_value_hash)
-    subvalues: list[tuple[str, str]] = _rows()
+    subvalues: list[tuple[str, str]] = field(default_factory=list)
     #: (value_hash, path)
-    files: list[tuple[str, str]] = _rows()
+    files: list[tuple[str, str]] = field(default_factory=list)
     #: (hash, name, namespace, source); the companion row is in `values`
-    tasks: list[tuple[str, str, str, str]] = _rows()
+    tasks: list[tuple[str, str, str, str]] = field(default_factory=list)
     #: (hash, fullname, value_hash, key, is_valid)
-    handles: list[tuple[str, str, str, str, bool]] = _rows()
+    handles: list[tuple[str, str, str, str, bool]] = field(default_factory=list)
     #: (parent_id, child_id)
-    handle_edges: list[tuple[str, str]] = _rows()
+    handle_edges: list[tuple[str, str]] = field(default_factory=list)
     #: (eval_hash, task_hash, args_hash, value_hash)
-    evaluations: list[tuple[str, str, str, str]] = _rows()
+    evaluations: list[tuple[str, str, str, str]] = field(default_factory=list)
     #: (call_hash, task_name, task_hash, args_hash, value_hash, timestamp)
-    call_nodes: list[tuple[str, str, str, str, str, float]] = _rows()
+    call_nodes: list[tuple[str, str, str, str, str, float]] = field(default_factory=list)
     #: (parent_id, child_id, call_order)
-    call_edges: list[tuple[str, str, int]] = _rows()
+    call_edges: list[tuple[str, str, int]] = field(default_factory=list)
     #: (call_hash, task_hash)
-    subtree_tasks: list[tuple[str, str]] = _rows()
+    subtree_tasks: list[tuple[str, str]] = field(default_factory=list)
     #: (arg_hash, call_hash, value_hash, arg_position, arg_key)
-    arguments: list[tuple[str, str, str, int | None, str | None]] = _rows()
+    arguments: list[tuple[str, str, str, int | None, str | None]] = field(default_factory=list)
     #: (arg_hash, result_call_hash)
-    argument_results: list[tuple[str, str]] = _rows()
+    argument_results: list[tuple[str, str]] = field(default_factory=list)
     #: (id, args as JSON text, job_id)
-    executions: list[tuple[str, str, str]] = _rows()
+    executions: list[tuple[str, str, str]] = field(default_factory=list)
     #: (id, start, task_hash, parent_id, execution_id)
-    job_starts: list[tuple[str, float, str, str | None, str]] = _rows()
+    job_starts: list[tuple[str, float, str, str | None, str]] = field(default_factory=list)
     #: (id, end, cached, call_hash)
-    job_ends: list[tuple[str, float, bool, str | None]] = _rows()
+    job_ends: list[tuple[str, float, bool, str | None]] = field(default_factory=list)
     #: (entity_type, entity_id, key, value)
-    tags: list[tuple[str, str, str, Any]] = _rows()
+    tags: list[tuple[str, str, str, Any]] = field(default_factory=list)
 
     def __len__(self) -> int:
         return sum([len(getattr(self, name)) for name in RECORD_KINDS])
@@ -147,8 +143,15 @@ class RedunBackend(abc.ABC):
     type_registry : how values are serialized; the registry of the process by default.
     """
 
+    #: The largest serialized value that is kept, in bytes.
+    max_value_size: int = 1_000_000_000
+
     def __init__(self, type_registry: TypeRegistry | None = None) -> None:
         self.type_registry = type_registry or get_type_registry()
+
+    @abc.abstractmethod
+    def value_too_large(self, value: Any) -> Exception:
+        """The error for a value above `max_value_size`."""
 
     @property
     @abc.abstractmethod
@@ -264,6 +267,10 @@ class RedunBackend(abc.ABC):
     @abc.abstractmethod
     def get_subtree_tasks(self, call_hash: str) -> set[str]:
         """Hashes of the tasks used in a call and below it."""
+
+    @abc.abstractmethod
+    def get_subtree_tasks_many(self, call_hashes: Iterable[str]) -> dict[str, set[str]]:
+        """Hashes of the tasks used in each of several calls and below it."""
 
     # Handles.
 

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import configparser
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from urllib.parse import urlparse
 
 from redun.bootstrap.errors import RedunClientError
 from redun.config import Config
+from redun.errors import RedunError
 from redun.scheduler_config import (
     DEFAULT_DB_URI,
     DEFAULT_REDUN_INI,
@@ -141,6 +144,37 @@ def _read_config(config_dir: str, path: str) -> Config:
     except AssertionError as error:
         raise RedunClientError(
             f"{error}", hints=[f"see `federated_configs` in `{path}`"]
+        ) from error
+
+
+@contextmanager
+def blaming_config(config: Config) -> Iterator[None]:
+    """Turn errors about the values of a configuration into ones that name its file.
+
+    Raises
+    ------
+    RedunClientError
+        If the block, which builds something from the configuration, raises what a wrong value
+        leads to.
+    """
+    path = os.path.join(config["backend"]["config_dir"], REDUN_INI_FILE)
+    try:
+        yield
+    except RedunError as error:
+        error.hints = error.hints or (f"correct the configuration `{path}`",)
+        raise
+    except configparser.Error as error:
+        message, hints = explain_config_error(error, path)
+        raise RedunClientError(message, hints=hints) from error
+    except KeyError as error:
+        raise RedunClientError(
+            f"cannot use the configuration `{path}`: the option {error} is missing",
+            hints=["add it to the section that needs it"],
+        ) from error
+    except (ValueError, OSError) as error:
+        raise RedunClientError(
+            f"cannot use the configuration `{path}`: {type(error).__name__}: {error}",
+            hints=["correct the option that has this value"],
         ) from error
 
 

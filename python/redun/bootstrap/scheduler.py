@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from redun.bootstrap.config import get_config_dir, is_config_local_db, setup_config
+from redun.bootstrap.config import blaming_config, get_config_dir, is_config_local_db, setup_config
 from redun.bootstrap.setup_args import get_setup_function, parse_setup_args
 from redun.config import Config
 from redun.scheduler_config import DEFAULT_REPO_NAME, get_abs_config_dir
@@ -61,7 +61,8 @@ def _build_scheduler(config: Config, setup_args: list[str] | None) -> Scheduler:
 
     setup_func = get_setup_function(config)
     if setup_func is None:
-        return Scheduler(config=config)
+        with blaming_config(config):
+            return Scheduler(config=config)
     scheduler: Scheduler = setup_func(config, **parse_setup_args(setup_func, setup_args))
     return scheduler
 
@@ -70,7 +71,8 @@ def backend_from_config(config: Config) -> RedunBackendDb:
     """Build the backend that `[backend]` describes, without opening its database."""
     from redun.backends.base import get_backend_from_config
 
-    backend: Any = get_backend_from_config(config["backend"])
+    with blaming_config(config):
+        backend: Any = get_backend_from_config(config["backend"])
     return backend
 
 

@@ -46,7 +46,12 @@ class RedunCommand(click.Command):
         """Called by click with the words of this command."""
         if self.allow_abbreviations:
             args = list(expand_abbreviations(self, ctx, args))
-        return super().parse_args(ctx, args)
+        try:
+            return super().parse_args(ctx, args)
+        except click.UsageError as error:
+            # Some of click's errors do not know whose usage to show.
+            error.ctx = error.ctx or ctx
+            raise
 
     def get_help_option(self, ctx: click.Context) -> click.Option | None:
         """The option that prints help; called by click."""
@@ -222,7 +227,7 @@ def _require_version(spec: str) -> None:
 
 
 def _print_setup_help(app: AppContext) -> None:
-    from redun.bootstrap import format_setup_help, get_setup_function, get_setup_parser
+    from redun.bootstrap.setup_args import format_setup_help, get_setup_function, get_setup_parser
 
     setup_func = get_setup_function(app.load_config())
     if setup_func is None:

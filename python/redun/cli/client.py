@@ -9,7 +9,7 @@ from typing import IO, Any
 
 import click
 
-from redun.bootstrap import RedunClientError, UsageError
+from redun.bootstrap.errors import RedunClientError, UsageError
 from redun.cli.app import redun
 from redun.cli.context import AppContext
 from redun.cli.errors import (
@@ -114,8 +114,8 @@ class Invocation:
 
 def _is_version_error(error: Exception) -> bool:
     # Only a loaded backend can raise it; loading one to ask would cost every command.
-    database = sys.modules.get("redun.backends.db")
-    return database is not None and isinstance(error, database.RedunVersionError)
+    errors = sys.modules.get("redun.backends.db.errors")
+    return errors is not None and isinstance(error, errors.RedunVersionError)
 
 
 def _die_of_interrupt() -> None:

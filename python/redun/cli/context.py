@@ -68,7 +68,7 @@ class AppContext:
 
     def load_config(self) -> Config:
         """Read the configuration of the chosen repo."""
-        from redun.bootstrap import setup_config
+        from redun.bootstrap.config import setup_config
 
         return setup_config(self.config_dir, repo=self.repo, initialize=self.may_create_config)
 
@@ -76,7 +76,7 @@ class AppContext:
         self, migrate: bool | None = None, migrate_if_local: bool = False
     ) -> Scheduler:
         """Build the scheduler of the chosen repo and load its backend."""
-        from redun.bootstrap import setup_scheduler
+        from redun.bootstrap.scheduler import setup_scheduler
 
         return setup_scheduler(
             self.config_dir,
@@ -113,7 +113,7 @@ def open_backend(app: AppContext | click.Context) -> RedunBackendDb:
         backend: Any = app.open_scheduler(migrate=False).backend
         return backend
 
-    from redun.bootstrap import backend_from_config
+    from redun.bootstrap.scheduler import backend_from_config
 
     backend = backend_from_config(config)
     backend.load(migrate=False)

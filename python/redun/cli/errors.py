@@ -5,17 +5,18 @@ Exit codes: 0 done, 1 the user's workflow or input failed, 2 wrong usage or our 
 
 from __future__ import annotations
 
-import configparser
 import os
 import sys
 import traceback
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from redun.bootstrap import RedunClientError, import_script
+from redun.bootstrap.errors import RedunClientError
 from redun.cli.context import WorkflowFailure
 from redun.errors import RedunError, error_hints
+from redun.utils import trim_string
 
+MAX_MESSAGE = 1000
 EXIT_DONE = 0
 EXIT_FAILED = 1
 EXIT_USAGE = 2
@@ -24,7 +25,7 @@ _PACKAGE_DIR = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.
 # What lies between Python's start and the user's code: import machinery, thread pools, launchers.
 _PLUMBING = ("<frozen importlib", "<frozen runpy", f"concurrent{os.sep}futures{os.sep}")
 # Below this file everything is the user's, even if it is an installed package.
-_IMPORTER = import_script.__code__.co_filename
+_IMPORTER = os.path.join(_PACKAGE_DIR, "bootstrap", "scripts.py")
 _PLUMBING_FILES = ("importlib/__init__.py", "threading.py", "runpy.py")
 
 
@@ -55,14 +56,12 @@ def explain(error: BaseException) -> Report:
     if isinstance(error, RedunError):
         exit_code = getattr(error, "exit_code", EXIT_FAILED)
         return Report(_one_line(error), error_hints(error), exit_code)
-    if isinstance(error, configparser.Error):
-        return _explain_config(error)
-    known = _explain_database(error) or _explain_os(error)
-    if is_pickle_error(error):
-        return Report(describe(error), _hints_for_code(error))
+    if (report := _explain_config(error)) is not None:
+        return report
     frames = user_traceback(error)
-    if frames:
+    if frames or is_pickle_error(error):
         return Report(describe(error), _hints_for_code(error), EXIT_FAILED, frames)
+    known = _explain_database(error) or _explain_os(error) or _explain_missing_module(error)
     if known:
         return known
     text = "".join(traceback.format_exception(error))
@@ -85,9 +84,13 @@ def explain_workflow(failure: WorkflowFailure) -> Report:
 
 
 def describe(error: BaseException) -> str:
-    """`Type: message` as Python prints it, on one line."""
+    """`Type: message` as Python prints it, on one line; only the message of our own errors."""
+    if isinstance(error, RedunError):
+        return " ".join(_one_line(error).split())
     lines = traceback.format_exception_only(type(error), error)
-    return " ".join(lines[-1].split())
+    # The lines before the last show where a syntax error is; lines after the first are notes.
+    text = lines[-1] if isinstance(error, SyntaxError) else lines[0]
+    return trim_string(" ".join(text.split()), MAX_MESSAGE)
 
 
 def _one_line(error: BaseException) -> str:
@@ -154,7 +157,11 @@ def is_pickle_error(error: BaseException) -> bool:
     return isinstance(error, TypeError | AttributeError) and "pickle" in str(error)
 
 
-def _explain_config(error: configparser.Error) -> Report:
+def _explain_config(error: BaseException) -> Report | None:
+    import configparser
+
+    if not isinstance(error, configparser.Error):
+        return None
     from redun.bootstrap.config import explain_config_error, get_config_path
 
     message, hints = explain_config_error(error, get_config_path())
@@ -177,7 +184,19 @@ def _explain_database(error: BaseException) -> Report | None:
         "UNIQUE constraint failed: execution.id": "an execution id can be used only once",
     }
     advice = tuple(hint for text, hint in hints.items() if text in reason)
+    advice = advice or ("check `db_uri` in the section [backend] of redun.ini",)
     return Report(f"the redun database cannot be used: {reason}", advice)
+
+
+def _explain_missing_module(error: BaseException) -> Report | None:
+    """A library that only some configurations need."""
+    if not isinstance(error, ModuleNotFoundError) or not error.name:
+        return None
+    package = error.name.partition(".")[0]
+    if package == "redun":
+        return None
+    hint = f"what you ask for needs the package `{package}`: install it for {sys.executable}"
+    return Report(str(error), (hint,))
 
 
 def _explain_os(error: BaseException) -> Report | None:

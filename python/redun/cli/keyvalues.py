@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable
 from typing import Any
 
-from redun.bootstrap import RedunClientError, UsageError
+from redun.bootstrap.errors import RedunClientError, UsageError
 from redun.tags import parse_tag_key_value
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from redun.bootstrap import RedunClientError
+from redun.bootstrap.errors import RedunClientError
 
 if TYPE_CHECKING:
     from redun.backends.db import CallNode, Job

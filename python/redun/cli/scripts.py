@@ -5,7 +5,8 @@ from __future__ import annotations
 from types import ModuleType
 from typing import TYPE_CHECKING
 
-from redun.bootstrap import RedunClientError, import_script
+from redun.bootstrap.errors import RedunClientError
+from redun.bootstrap.scripts import import_script
 
 if TYPE_CHECKING:
     from redun.task import Task

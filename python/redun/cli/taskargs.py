@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from inspect import Parameter, cleandoc
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from redun.bootstrap import UsageError
 from redun.bootstrap.arguments import add_options
+from redun.bootstrap.errors import UsageError
 
 if TYPE_CHECKING:
     from redun.task import Task

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from redun.backends.base import CacheHit, CacheQuery
@@ -27,12 +27,14 @@ class Reuse(NamedTuple):
     value_hash : its hash.
     call_hash : the call it is the final result of; None for a single reduction.
     leaves : its leaves that are not plain data.
+    subtree : hashes of the tasks below the call, if the machine does not know them.
     """
 
     value: Any
     value_hash: str
     call_hash: str | None
     leaves: list[Any]
+    subtree: Collection[str] = ()
 
 
 class Cache:
@@ -64,9 +66,14 @@ class Cache:
             for job in jobs
         ]
         hits = self._backend.check_cache_many(queries, self._tasks.task_hashes)
-        return [self.judge(hit) if hit is not None else None for hit in hits]
+        calls = [hit.call_hash for hit in hits if hit is not None and hit.call_hash is not None]
+        subtrees = self._backend.get_subtree_tasks_many(calls) if calls else {}
+        return [
+            self.judge(hit, subtrees.get(hit.call_hash or "", ())) if hit is not None else None
+            for hit in hits
+        ]
 
-    def judge(self, hit: CacheHit) -> Reuse | InvalidResult | None:
+    def judge(self, hit: CacheHit, subtree: Collection[str] = ()) -> Reuse | InvalidResult | None:
         """Read a recorded result back; None if it is an error or can't be read any more."""
         try:
             value = self._types.deserialize(hit.type, hit.data)
@@ -77,7 +84,7 @@ class Cache:
         found = leaves(value)
         if found and not self._valid(found):
             return InvalidResult(value)
-        return Reuse(value, hit.value_hash, hit.call_hash, found)
+        return Reuse(value, hit.value_hash, hit.call_hash, found, subtree)
 
     def _valid(self, found: Iterable[Any]) -> bool:
         """Whether all leaves are still valid; an expression is if what it is made of is."""
@@ -101,7 +108,7 @@ class Cache:
     def explain_miss(self, job: Job) -> str:
         """Return why nothing was found for a call, for the log."""
         task, args_hash = job.task, job.args_hash or ""
-        found = self._backend.explain_cache_miss(task, args_hash)
+        found = self._backend.explain_cache_miss(task, args_hash) or {}
         name, task8, args8 = task.fullname, task.hash[:8], args_hash[:8]
         reason = found.get("reason")
         if reason == "new_task":

@@ -33,7 +33,7 @@ from redun.expression import (
 from redun.model.failure import unusable
 from redun.model.job import Job, JobEnv
 from redun.promise import Promise
-from redun.task import missing_defaults
+from redun.task import Default, missing_defaults
 from redun.utils import merge_dicts
 from redun.utils.nested import leaves, substitute
 
@@ -119,7 +119,7 @@ class Evaluator:
         Returns id(leaf) -> node. An expression equal to one met before in the scope shares its node.
         Raises what hashing of an argument raises.
         """
-        lazy = [leaf for leaf in found if isinstance(leaf, LAZY)]
+        lazy: list[Any] = [leaf for leaf in found if isinstance(leaf, LAZY)]
         if not lazy:
             return {}
         hash_expressions([leaf for leaf in lazy if isinstance(leaf, ApplyExpression)])
@@ -130,8 +130,10 @@ class Evaluator:
             leaf = stack.pop()
             if self._find(leaf, nodes) is not None:
                 continue
-            node = self._create(leaf, scope)
-            nodes[self._key(leaf)] = node
+            node = nodes[self._key(leaf)] = self._create(leaf, scope)
+            if type(node) is Job and leaf._plain and self.planner.settle_simple(node):
+                self.wire.send(protocol.AWAIT, node.node_id, [])
+                continue
             created.append((leaf, node))
             inner = self._inner(leaf, node)
             if inner:
@@ -190,9 +192,7 @@ class Evaluator:
     def _create_scheduler_call(self, leaf: SchedulerExpression, scope: Scope) -> Op:
         task = self.scheduler.task_registry.get(leaf.task_name)
         if task is None:
-            return Broken(
-                NotImplementedError(f"Scheduler task '{leaf.task_name}' does not exist")
-            )
+            return Broken(NotImplementedError(f"Scheduler task '{leaf.task_name}' does not exist"))
         return SchedulerCall(task.func, leaf, scope)
 
     @staticmethod
@@ -277,8 +277,9 @@ class Evaluator:
         if self.planner.facts(job.task).plain_defaults:
             return []
         args, kwargs = job.expr.args, job.expr.kwargs
-        missing = [*missing_defaults(job.task, args, kwargs)]
-        missing += [item for item in job.task.positional_defaults if item.index >= len(args)]
+        missing: list[Default] = missing_defaults(job.task, args, kwargs)
+        given = len(args)
+        missing += [item for item in job.task.positional_defaults if item[0] >= given]
         return [
             leaf
             for item in missing

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from redun.engine import wire as protocol
@@ -65,7 +66,7 @@ class Lifecycle:
         failed = self._hash_arguments(hashed, calls)
         ready = [job for job in bound if job not in failed] if failed else bound
         structs = [["Eval", job.task.hash, job.args_hash] for job in ready]
-        for job, eval_hash in zip(ready, hash_structs(structs)):
+        for job, eval_hash in zip(ready, hash_structs(structs), strict=True):
             job.eval_hash = eval_hash
             self._announce(job)
 
@@ -129,7 +130,7 @@ class Lifecycle:
             results = self._types.hash_args(calls)
         except Exception:
             return self._hash_one_by_one(jobs, calls)
-        for job, (args_hash, by_position, by_keyword, _) in zip(jobs, results):
+        for job, (args_hash, by_position, by_keyword, _) in zip(jobs, results, strict=True):
             job.args_hash = args_hash
             assert job.eval_args is not None
             args, kwargs = job.eval_args
@@ -141,7 +142,7 @@ class Lifecycle:
 
     def _hash_one_by_one(self, jobs: list[Job], calls: list[Any]) -> set[Job]:
         failed = set()
-        for job, call in zip(jobs, calls):
+        for job, call in zip(jobs, calls, strict=True):
             try:
                 ((job.args_hash, _, _, _),) = self._types.hash_args([call])
             except Exception as error:
@@ -188,7 +189,7 @@ class Lifecycle:
 
     def look_up(self, jobs: list[Job]) -> None:
         """Look calls up in the repo."""
-        for job, found in zip(jobs, self._cache.look_up(jobs)):
+        for job, found in zip(jobs, self._cache.look_up(jobs), strict=True):
             if isinstance(found, Reuse):
                 self._report.cached(job, found.call_hash)
                 self._reuse(job, found)
@@ -219,14 +220,14 @@ class Lifecycle:
         self._journal.flush()
         results = self._cache.replay([call_hash for _, call_hash in fetch])
         for job, call_hash in fetch:
-            reuse = results.get(call_hash)
-            if reuse is None:
+            recorded = results.get(call_hash)
+            if recorded is None:
                 self.miss(job)
-            elif isinstance(reuse.value, ErrorValue):
-                self._replay_error(job, reuse.value.error, call_hash)
+            elif isinstance(recorded.value, ErrorValue):
+                self._replay_error(job, recorded.value.error, call_hash)
             else:
                 self._report.cached(job, call_hash)
-                self._reuse(job, reuse)
+                self._reuse(job, recorded)
 
     def _replay_error(self, job: Job, error: BaseException, call_hash: str | None) -> None:
         self._report.cached(job, call_hash)
@@ -238,10 +239,8 @@ class Lifecycle:
     def _reuse(self, job: Job, reuse: Reuse) -> None:
         job.was_cached = True
         self._wire.send(protocol.HIT, job.node_id, reuse.call_hash)
-        if reuse.call_hash is not None:
-            self._wire.set_subtree(
-                job.node_id, self._scheduler.backend.get_subtree_tasks(reuse.call_hash)
-            ) if self._needs_subtree(job) else None
+        if reuse.subtree:
+            self._wire.set_subtree(job.node_id, reuse.subtree)
         self._start(job)
         if reuse.call_hash is not None:
             # A final result: expressions in it, if any, are data.
@@ -250,11 +249,6 @@ class Lifecycle:
             self._wire.send(protocol.FINISHED_PLAIN, job.node_id, reuse.value_hash)
         else:
             self._reduce(job, reuse.value, reuse.value_hash, reuse.leaves)
-
-    @staticmethod
-    def _needs_subtree(job: Job) -> bool:
-        # Only a caller that is recorded for shallow reuse needs to know what lies below the call.
-        return job.parent_job is not None
 
     def collapse(self, job: Job, twin: Job) -> None:
         """A job waits for an equal one that is under way."""
@@ -315,56 +309,58 @@ class Lifecycle:
 
     def done(self, results: list[tuple[Job, Any]]) -> None:
         """Take the results of executors."""
-        values: list[Any] = []
         jobs: list[Job] = []
+        values: list[Any] = []
+        inner: list[list[Any]] = []
         for job, value in results:
-            try:
-                found = leaves(value)
-                if found:
-                    value = self._postprocess(job, value, found)
-            except Exception as error:
-                self.reject(job, error)
-                continue
+            found = leaves(value)
+            if found:
+                try:
+                    value, found = self._postprocess(job, value, found)
+                except Exception as error:
+                    self.reject(job, error)
+                    continue
             jobs.append(job)
             values.append(value)
-        for job, value, hashed in zip(jobs, values, self._hash_results(jobs, values)):
+            inner.append(found)
+        journal = self._journal
+        hashes = self._hash_results(jobs, values, inner)
+        for job, value, found, hashed in zip(jobs, values, inner, hashes, strict=True):
             if isinstance(hashed, Exception):
                 self.reject(job, hashed)
                 continue
             value_hash, plain = hashed
             try:
                 if job.plan.recording:
-                    self._journal.value(value, value_hash, plain)
-                    self._journal.evaluation(
-                        job.eval_hash, job.task.hash, job.args_hash, value_hash
-                    )
-                self._reduce(job, value, value_hash, [] if plain else leaves(value))
+                    journal.value(value, value_hash, plain)
+                    journal.evaluation(job.eval_hash, job.task.hash, job.args_hash, value_hash)
+                self._reduce(job, value, value_hash, found)
             except Exception as error:
                 self.reject(job, unusable(error, f"The result of {job.task.fullname}()"))
 
-    def _postprocess(self, job: Job, value: Any, found: list[Any]) -> Any:
+    def _postprocess(self, job: Job, value: Any, found: list[Any]) -> tuple[Any, list[Any]]:
+        """Let the values in a result get ready to be recorded; returns the result and its leaves."""
         mapping: dict[int, Any] = {}
         for leaf in found:
             changed = self._scheduler.postprocess_leaf(job, leaf)
             if changed is not leaf:
                 mapping[id(leaf)] = changed
-        return substitute(value, mapping) if mapping else value
+        if not mapping:
+            return value, found
+        value = substitute(value, mapping)
+        return value, leaves(value)
 
     def _hash_results(
-        self, jobs: list[Job], values: list[Any]
+        self, jobs: list[Job], values: list[Any], inner: list[list[Any]]
     ) -> list[tuple[str, bool] | Exception]:
+        """Hash results in one go; a result that can't be hashed gives its error."""
         try:
-            lazy = [
-                leaf
-                for value in values
-                for leaf in leaves(value)
-                if isinstance(leaf, ApplyExpression)
-            ]
+            lazy = [leaf for found in inner for leaf in found if isinstance(leaf, ApplyExpression)]
             if lazy:
                 hash_expressions(lazy)
             return list(self._types.hash_many(values))
         except Exception:
-            return [self._hash_result(job, value) for job, value in zip(jobs, values)]
+            return [self._hash_result(job, value) for job, value in zip(jobs, values, strict=True)]
 
     def _hash_result(self, job: Job, value: Any) -> tuple[str, bool] | Exception:
         try:
@@ -398,7 +394,8 @@ class Lifecycle:
                 kept.append(job)
             except Exception as error:  # an evaluated key of a dict may not be hashable
                 self.reject(job, error)
-        for job, value, hashed in zip(kept, final, self._hash_results(kept, final)):
+        hashes = self._hash_results(kept, final, [leaves(value) for value in final])
+        for job, value, hashed in zip(kept, final, hashes, strict=True):
             if isinstance(hashed, Exception):
                 self.reject(job, hashed)
                 continue
@@ -406,7 +403,8 @@ class Lifecycle:
             job.result_hash, plain = hashed
             job.reduction = None
             try:
-                if job.plan.recording:
+                # The call of a cached job is most often recorded, its value with it.
+                if job.plan.recording and not job.was_cached:
                     self._journal.value(value, job.result_hash, plain)
             except Exception as error:
                 self.reject(job, error)
@@ -429,7 +427,7 @@ class Lifecycle:
         for _, node_id, call_hash, subtree_id, children in actions:
             job = nodes[node_id]
             job.call_hash = call_hash
-            if job.expr is not None:
+            if job.recorded:
                 job.expr.call_hash = call_hash
             ended.append(job)
             if job.recorded and job.eval_args is not None:
@@ -482,10 +480,8 @@ class Lifecycle:
             if traceback is None:
                 traceback = getattr(error, "redun_traceback", None)
             assert isinstance(error, Exception)
-            try:
+            with suppress(AttributeError):  # of a class with slots: it is kept beside the error
                 error.redun_traceback = traceback  # type: ignore[attr-defined]
-            except AttributeError:
-                pass  # an exception class with slots: the traceback is kept beside it
             error_value = ErrorValue(error, traceback)
             value_hash = self._journal.error(error_value)
             entry = self._errors[id(error)] = (error, error_value, value_hash)

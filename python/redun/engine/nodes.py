@@ -129,9 +129,7 @@ class SchedulerCall(Op):
         """Call the scheduler task with its unevaluated arguments."""
         expr = self.expr
         try:
-            result = self.func(
-                evaluator.scheduler, self.scope, expr, *expr.args, **expr.kwargs
-            )
+            result = self.func(evaluator.scheduler, self.scope, expr, *expr.args, **expr.kwargs)
         except Exception as error:
             evaluator.fail(self, error)
             return

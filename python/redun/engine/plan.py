@@ -86,7 +86,7 @@ class Planner:
         self._imposed: dict[str, Any] = {} if cache else {"cache_scope": CacheScope.CSE}
         self._imposed_unrecorded = {**self._imposed, "prov": False}
         # id(options) -> (options, plan); the options are kept alive so that the id stays theirs.
-        self._plans: dict[int, tuple[dict[str, Any], Plan]] = {}
+        self._simple: dict[int, tuple[dict[str, Any], Plan]] = {}
         self._facts: dict[Task[..., Any], Facts] = {}
 
     def facts(self, task: Task[..., Any]) -> Facts:
@@ -110,20 +110,30 @@ class Planner:
             return []
         return [leaf for leaf in leaves(options) if isinstance(leaf, (Expression, Promise))]
 
+    def settle_simple(self, job: Job) -> bool:
+        """Settle the options of a job if they are its task's own and nothing must be evaluated.
+
+        Returns whether that was so; else the options may hold expressions, or the defaults may.
+        """
+        entry = self._simple.get(id(job.get_raw_options()))
+        if entry is None:
+            return False
+        job.eval_options, job.plan = entry
+        return True
+
     def settle_options(self, job: Job) -> None:
         """Freeze the evaluated options of a job and work out its plan."""
         options = job.eval_options
         if options is None:
             options = job.get_raw_options()
-        entry = self._plans.get(id(options))
-        if entry is None:
-            plan = Plan(options, limits_of(options))
-            if not plan.recording:
-                options = {**options, "cache_scope": CacheScope.NONE}
-            entry = (options, plan)
-            if options is job.task._task_options_base:
-                self._plans[id(options)] = entry
-        job.eval_options, job.plan = entry
+        plan = Plan(options, limits_of(options))
+        task = job.task
+        own = options is task._task_options_base and task.plain_options
+        if own and plan.recording and self.facts(task).plain_defaults:
+            self._simple[id(options)] = (options, plan)
+        if not plan.recording:
+            options = {**options, "cache_scope": CacheScope.NONE}
+        job.eval_options, job.plan = options, plan
 
 
 def limits_of(options: dict[str, Any]) -> dict[str, int]:

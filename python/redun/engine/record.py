@@ -21,6 +21,7 @@ from redun.value import MIME_TYPE_PICKLE, Value
 if TYPE_CHECKING:
     from redun.backends.base import RedunBackend
     from redun.engine.wire import Wire
+    from redun.task import TaskRegistry
     from redun.value import TypeRegistry
 
 __all__ = ["Journal", "Settled"]
@@ -39,12 +40,16 @@ class Journal:
     ----------
     backend : where the rows go.
     registry : serializes values.
+    tasks : the tasks as they are now.
     wire : names tasks of a subtree and calls of other scopes.
     """
 
-    def __init__(self, backend: RedunBackend, registry: TypeRegistry, wire: Wire) -> None:
+    def __init__(
+        self, backend: RedunBackend, registry: TypeRegistry, tasks: TaskRegistry, wire: Wire
+    ) -> None:
         self._backend = backend
         self._registry = registry
+        self._task_registry = tasks
         self._wire = wire
         self._records = Records()
         self._seen: set[str] = set()
@@ -124,9 +129,7 @@ class Journal:
             )
         elif isinstance(value, Handle):
             info = value.__handle__
-            self._records.handles.append(
-                (value_hash, info.fullname, value_hash, info.key, True)
-            )
+            self._records.handles.append((value_hash, info.fullname, value_hash, info.key, True))
 
     def task(self, task: Task) -> None:
         """Record a task once a run."""
@@ -159,7 +162,8 @@ class Journal:
         self, eval_hash: str | None, task_hash: str, args_hash: str | None, value_hash: str
     ) -> None:
         """Record the unevaluated result of a call, for single reduction."""
-        assert eval_hash is not None and args_hash is not None
+        assert eval_hash is not None
+        assert args_hash is not None
         self._records.evaluations.append((eval_hash, task_hash, args_hash, value_hash))
 
     def end(self, job: Job) -> None:
@@ -179,15 +183,13 @@ class Journal:
         for key, value in job.task._task_options_base.get("tags") or ():
             tags.append((TagEntity.Task.name, job.task.hash, key, value))
         if job.context_hash is not None and job.call_hash is not None:
-            tags.append(
-                (TagEntity.CallNode.name, job.call_hash, "redun.context", job.context_hash)
-            )
+            tags.append((TagEntity.CallNode.name, job.call_hash, "redun.context", job.context_hash))
 
     # -- calls -----------------------------------------------------------------------------------
 
     def calls(self, settled: list[Settled]) -> None:
         """Record the calls of ended jobs: call nodes, edges, arguments, tasks below."""
-        cached = [job.call_hash for job, _, _ in settled if job.was_cached]
+        cached = [job.call_hash for job, _, _ in settled if job.was_cached and job.call_hash]
         known = self._backend.known_calls(cached) if cached else set()
         structs: list[list[str]] = []
         arguments: list[tuple[str, str, int | None, str | None, set[str]]] = []
@@ -203,7 +205,7 @@ class Journal:
             return
         records = self._records
         for arg_hash, (call_hash, value_hash, position, key, upstream) in zip(
-            hash_structs(structs), arguments
+            hash_structs(structs), arguments, strict=True
         ):
             records.arguments.append((arg_hash, call_hash, value_hash, position, key))
             for upstream_hash in upstream:
@@ -211,6 +213,8 @@ class Journal:
 
     def _call_rows(self, job: Job, subtree_id: int | None, children: list[int] | None) -> None:
         records, call_hash, task = self._records, job.call_hash, job.task
+        if job.was_cached and job.error is None:
+            self.value(job.value, job.result_hash)
         records.call_nodes.append(
             (call_hash, task.fullname, task.hash, job.args_hash, job.result_hash, time.time())
         )
@@ -223,7 +227,16 @@ class Journal:
                 records.call_edges.append((call_hash, child.call_hash, order))
         if subtree_id is not None:
             for task_hash in self._wire.subtree(subtree_id):
+                if task_hash not in self._tasks:
+                    self._unrecorded_task(task_hash)
                 records.subtree_tasks.append((call_hash, task_hash))
+
+    def _unrecorded_task(self, task_hash: str) -> None:
+        """Record a task of which no job is recorded: that of a call without provenance."""
+        task = self._task_registry.get(hash=task_hash)
+        if task is not None:
+            self.task(task)
+        self._tasks.add(task_hash)  # else it came from the repo
 
     def _arguments(self, job: Job) -> list[tuple[str, int | None, str | None, set[str]]]:
         """Record the values of the arguments of a call.
@@ -242,13 +255,13 @@ class Journal:
         lazy = bool(job.deps)
         rows: list[tuple[str, int | None, str | None, set[str]]] = []
         nothing: set[str] = set()
-        for position, (value, value_hash) in enumerate(zip(args, by_position)):
+        for position, (value, value_hash) in enumerate(zip(args, by_position, strict=True)):
             self.value(value, value_hash, plain)
             lazy_arg = lazy and position < len(expr.args)
             upstream = self._upstream(job, expr.args[position]) if lazy_arg else nothing
             rows.append((value_hash, position, None, upstream))
         if kwargs:
-            keywords = list(zip(kwargs, by_keyword))
+            keywords = list(zip(kwargs, by_keyword, strict=True))
             given = sorted(keywords[: job.given_kwargs])
             for key, value_hash in (*given, *keywords[job.given_kwargs :]):
                 self.value(kwargs[key], value_hash, plain)
@@ -273,7 +286,7 @@ class Journal:
                 if isinstance(expr, TaskExpression) and expr.call_hash is not None:
                     found.add(expr.call_hash)
                     continue
-                node = nodes.get(expr._hash)
+                node = nodes.get(expr._hash or "")
                 if isinstance(node, Job):
                     if node.call_hash is not None and node.recorded:
                         found.add(node.call_hash)

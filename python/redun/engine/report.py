@@ -105,7 +105,7 @@ def _job_frame(job: Job) -> Frame:
     arguments: dict[str, Any] = {}
     if job.eval_args is not None:
         args, kwargs = job.eval_args
-        arguments = {**dict(zip(task.parameters.names, args)), **kwargs}
+        arguments = {**dict(zip(task.parameters.names, args, strict=False)), **kwargs}
     return Frame(
         code.co_filename if code else "<unknown>",
         code.co_firstlineno if code else 1,
@@ -132,9 +132,7 @@ def count_jobs(wire: Wire, names: dict[str, str]) -> dict[str, list[int]]:
     return counts
 
 
-def format_job_statuses(
-    counts: dict[str, list[int]], timestamp: float | None = None
-) -> list[str]:
+def format_job_statuses(counts: dict[str, list[int]], timestamp: float | None = None) -> list[str]:
     """Return the lines of the table of job counts.
 
     Parameters
@@ -144,7 +142,9 @@ def format_job_statuses(
     """
     moment = time.localtime(timestamp)
     rows = [[name, *map(str, counts[name])] for name in sorted(counts)]
-    totals = [sum(column) for column in zip(*counts.values())] or [0] * len(Job.STATUSES)
+    totals = [sum(column) for column in zip(*counts.values(), strict=True)] or [0] * len(
+        Job.STATUSES
+    )
     table = [["TASK", *Job.STATUSES], ["ALL", *map(str, totals)], *rows]
     lines = format_table(table, "l" + "r" * len(Job.STATUSES), min_width=7)
     return [

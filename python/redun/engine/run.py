@@ -57,10 +57,10 @@ class Run:
         self.wire = Wire(scheduler.limits)
         self.report = Report(scheduler.log, scheduler.logger)
         self.evaluator = Evaluator(scheduler, self.wire, Planner(use_cache))
-        self.journal = Journal(scheduler.backend, scheduler.type_registry, self.wire)
-        self.cache = Cache(
-            scheduler.backend, scheduler.type_registry, scheduler.task_registry
+        self.journal = Journal(
+            scheduler.backend, scheduler.type_registry, scheduler.task_registry, self.wire
         )
+        self.cache = Cache(scheduler.backend, scheduler.type_registry, scheduler.task_registry)
         self._scheduler = scheduler
         self._ready: deque[Job] = deque()
         self._tracebacks: dict[int, tuple[BaseException, Traceback]] = {}
@@ -168,9 +168,7 @@ class Run:
 
     # -- failures --------------------------------------------------------------------------------
 
-    def note_traceback(
-        self, job: Job, error: BaseException, traceback: Traceback | None
-    ) -> None:
+    def note_traceback(self, job: Job, error: BaseException, traceback: Traceback | None) -> None:
         """Keep the traceback of an error, as seen from the job that raised it."""
         if id(error) not in self._tracebacks:
             self._tracebacks[id(error)] = (error, task_traceback(job, error, traceback))

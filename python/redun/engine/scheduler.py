@@ -21,6 +21,7 @@ from redun.engine.report import (
     format_job_statuses,
     is_debugger_active,
 )
+from redun.engine.root import root_task
 from redun.engine.run import Run
 from redun.executors.base import Executor, get_executors_from_config
 from redun.expression import (
@@ -33,7 +34,6 @@ from redun.expression import (
 from redun.file import open_file
 from redun.handle import Handle
 from redun.hashing import set_scheme
-from redun.engine.root import root_task
 from redun.logging import logger as default_logger
 from redun.model.errors import DryRunResult, SchedulerError
 from redun.model.execution import Execution
@@ -94,9 +94,7 @@ class Scheduler:
         self.task_registry = get_task_registry()
         self.type_registry = get_type_registry()
         self.context = _read_context(section)
-        self.limits = {
-            name: int(value) for name, value in self.config.get("limits", {}).items()
-        }
+        self.limits = {name: int(value) for name, value in self.config.get("limits", {}).items()}
         self.backend = backend if backend is not None else self._configured_backend()
         self.executors: dict[str, Executor] = {}
         self._add_executors(executor)
@@ -348,7 +346,9 @@ class Scheduler:
         """Take what executors have reported: as much as there is, up to a wave."""
         queue, events = self.events_queue, []
         try:
-            events.append(queue.get(timeout=self.job_status_interval) if block else queue.get_nowait())
+            events.append(
+                queue.get(timeout=self.job_status_interval) if block else queue.get_nowait()
+            )
             while len(events) < MAX_EVENTS:
                 events.append(queue.get_nowait())
         except Empty:

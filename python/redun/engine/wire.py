@@ -84,9 +84,11 @@ class Wire:
         """Tell which tasks lie below a call whose result is reused whole."""
         self.send(SUBTREE, node_id, [self.task(task_hash) for task_hash in task_hashes])
 
-    def call_hash(self, node_id: int) -> str | None:
-        """Return the call hash of an ended job."""
-        return self._machine.call_hash(node_id)
+    def call_hash(self, node_id: int) -> str:
+        """Return the call hash of an ended job that had its arguments."""
+        call_hash = self._machine.call_hash(node_id)
+        assert call_hash is not None
+        return call_hash
 
     def active(self) -> int:
         """Return how many jobs the engine still owes an event for."""

@@ -39,7 +39,8 @@ class AliasExecutor(Executor):
         assert self.target, f"Executor {name} needs an option: target"
 
     def _resolve(self) -> Executor:
-        assert self._scheduler is not None and self.target is not None
+        assert self._scheduler is not None
+        assert self.target is not None
         executors = self._scheduler.executors
         if self.target not in executors:
             raise ExecutorError(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 import logging
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from redun.errors import RedunError
@@ -101,9 +101,7 @@ _executor_classes: dict[str, type[Executor] | str] = {
 }
 
 
-def register_executor(
-    executor_name: str, class_path: str | None = None
-) -> Callable[[E_], E_] | None:
+def register_executor(executor_name: str, class_path: str | None = None) -> Any:
     """Register an executor type for the configuration.
 
     Parameters

@@ -130,9 +130,7 @@ class WorkerThreads:
             result = run_task(task.load_module, task.fullname, args, kwargs)
         except BaseException as error:
             failure = as_exception(error)
-            self._scheduler.reject_job(
-                job, failure, error_traceback=Traceback.from_error(error)
-            )
+            self._scheduler.reject_job(job, failure, error_traceback=Traceback.from_error(error))
         else:
             self._scheduler.done_job(job, result)
 

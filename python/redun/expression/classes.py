@@ -6,13 +6,13 @@ import copyreg
 from collections.abc import Callable, Iterator
 from typing import Any, Generic, TypeVar, cast
 
-from redun._core import get_scheme, hash_struct
 from redun.current import get_current_job
 from redun.expression.graph import reduce_graph, uses_original_layout
 from redun.expression.hashing import hash_expressions
 from redun.expression.node import HashedArguments, Node, direct_leaves
 from redun.expression.operations import operation_symbol
 from redun.expression.render import Pieces, bounded_repr, render_call
+from redun.hashing import get_scheme, hash_struct
 from redun.utils import pickle_loads
 from redun.value import Value, get_type_registry
 
@@ -405,7 +405,7 @@ class SimpleExpression(ApplyExpression[Result]):
             return iter(((False, args[0]), (True, f".{args[1]}")))
         if name == "getitem" and len(args) == 2:
             return iter(((False, args[0]), (True, "["), (False, args[1]), (True, "]")))
-        if name == "call" and len(args) == 3:
+        if name == "call" and [type(arg) for arg in args[1:]] == [tuple, dict]:
             return _call_pieces(*args)
         fields = ((False, name), (True, ", "), (False, args), (True, ", "), (False, self.kwargs))
         return iter(((True, "SimpleExpression("), *fields, (True, ")")))

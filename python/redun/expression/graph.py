@@ -15,8 +15,8 @@ import io
 import pickle
 from typing import Any
 
-from redun._core import get_scheme
 from redun.expression.node import Node, children, topological_order
+from redun.hashing import get_scheme
 from redun.utils import PICKLE_PROTOCOL, pickle_loads
 from redun.utils.nested import expand
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from redun._core import get_scheme, hash_bytes, hash_structs
 from redun.expression.node import Node, children, topological_order
+from redun.hashing import get_scheme, hash_bytes, hash_structs
 from redun.utils import pickle_dumps
 from redun.value import get_type_registry
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from redun.expression.render import SCALARS
 from redun.utils.nested import leaves
 
 __all__ = ["Node", "direct_leaves", "topological_order"]
@@ -58,8 +59,18 @@ def direct_leaves(expr: Node) -> list[Any]:
     """
     found = expr._leaves
     if found is None:
-        found = leaves(expr._arguments()) or NO_LEAVES
-        expr._leaves = found
+        found = expr._leaves = _find_leaves(*expr._arguments()) or NO_LEAVES
+    return found
+
+
+def _find_leaves(args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[Any]:
+    found = []
+    for arg in (*args, *kwargs.values()):
+        if type(arg) in SCALARS:
+            continue
+        if not isinstance(arg, Node):
+            return leaves((args, kwargs))
+        found.append(arg)  # most arguments are scalars and expressions, found without the core
     return found
 
 

@@ -17,10 +17,8 @@ if TYPE_CHECKING:
 
 
 def as_path(path: Any) -> Any:
-    """The text of a path; objects such as `pathlib.Path` are asked for theirs."""
-    if isinstance(path, os.PathLike):
-        return os.fsdecode(os.fspath(path))
-    return path
+    """The text of a path; bytes are decoded, objects such as `pathlib.Path` asked for theirs."""
+    return os.fsdecode(path) if isinstance(path, (bytes, os.PathLike)) else path
 
 
 @PLAIN.add

@@ -83,7 +83,7 @@ def catch(
     memory = _CatchMemory(scheduler, sexpr, (expr, *catch_args))
 
     def find_recover(error: Exception) -> Any:
-        for error_class, recover in zip(catch_args[::2], catch_args[1::2]):
+        for error_class, recover in zip(catch_args[::2], catch_args[1::2], strict=False):
             if isinstance(error, error_class):
                 return recover
         return None
@@ -174,7 +174,7 @@ def catch_all(
     def on_settled(_: Any) -> Any:
         errors = [promise.error for promise in promises if promise.is_rejected]
         outcome = substitute(
-            exprs, {id(leaf): promise.value for leaf, promise in zip(found, promises)}
+            exprs, {id(leaf): promise.value for leaf, promise in zip(found, promises, strict=True)}
         )
         if not errors:
             return outcome

@@ -8,9 +8,7 @@ __all__ = ["new_id", "new_ids"]
 def _format(digits: str) -> str:
     # RFC 9562 version 4: the version and variant bits are fixed, the other 122 are random.
     variant = "89ab"[int(digits[16], 16) & 3]
-    return (
-        f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-{variant}{digits[17:20]}-{digits[20:]}"
-    )
+    return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-{variant}{digits[17:20]}-{digits[20:]}"
 
 
 def new_ids(count: int) -> list[str]:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, Any
 
-from redun._core import hash_struct
-from redun.expression.render import bounded_repr
+from redun.expression.render import SCALARS, bounded_repr
+from redun.hashing import hash_struct
 from redun.task.signature import KEYWORD_ONLY, VAR_POSITIONAL, Default
 
 if TYPE_CHECKING:
@@ -55,29 +55,37 @@ def hashed_arguments(
     A value whose class has a true attribute `not_hashed_as_argument` is left out. A surplus positional
     argument belongs to the parameter `*args`.
     """
-    config_args = task.get_task_option("config_args")
+    config_args = task.config_args
     if config_args:
-        names, kinds = task.parameters
-        variadic = next(
-            (name for name, kind in zip(names, kinds, strict=True) if kind == VAR_POSITIONAL), None
-        )
-        kept = [
-            arg
-            for index, arg in enumerate(args)
-            if (names[index] if index < len(names) else variadic) not in config_args
-        ]
-        args = kept
+        names = _positional_names(task, len(args))
+        args = [arg for arg, name in zip(args, names, strict=True) if name not in config_args]
         kwargs = {key: arg for key, arg in kwargs.items() if key not in config_args}
-    if any(is_not_hashed(arg) for arg in args):
+    if _any_not_hashed(args):
         args = [arg for arg in args if not is_not_hashed(arg)]
-    if any(is_not_hashed(arg) for arg in kwargs.values()):
+    if kwargs and _any_not_hashed(kwargs.values()):
         kwargs = {key: arg for key, arg in kwargs.items() if not is_not_hashed(arg)}
     return args, kwargs
+
+
+def _positional_names(task: Task[..., Any], count: int) -> list[str]:
+    """Return the parameters that take so many positional arguments; "" where there is none."""
+    names, kinds = task.parameters
+    if VAR_POSITIONAL in kinds:
+        first = kinds.index(VAR_POSITIONAL)
+        surplus, names = names[first], names[:first]
+    else:
+        surplus = ""
+    return [*names[:count], *[surplus] * (count - len(names))]
 
 
 def is_not_hashed(value: Any) -> bool:
     """Whether a value does not count in the hash of a call it is an argument of."""
     return getattr(type(value), "not_hashed_as_argument", False)
+
+
+def _any_not_hashed(values: Collection[Any]) -> bool:
+    # Most arguments are scalars, and this runs for each job.
+    return not SCALARS.issuperset(map(type, values)) and any(map(is_not_hashed, values))
 
 
 def missing_defaults(

@@ -7,7 +7,7 @@ import typing
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from redun._core import get_scheme
+from redun.hashing import get_scheme
 from redun.utils import get_func_source
 from redun.utils.nested import leaves
 

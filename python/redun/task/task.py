@@ -6,7 +6,6 @@ import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar, cast
 
-from redun._core import get_scheme, hash_struct
 from redun.expression.classes import (
     MAX_REPR_LENGTH,
     Expression,
@@ -14,6 +13,7 @@ from redun.expression.classes import (
     TaskExpression,
 )
 from redun.expression.render import Pieces, bounded_repr
+from redun.hashing import get_scheme, hash_struct
 from redun.namespace import compute_namespace
 from redun.task.options import (
     CONTEXT_OPTION,
@@ -135,10 +135,9 @@ class Task(Value, Generic[P, R]):
     # -- validation -----------------------------------------------------------------------------
 
     def _validate(self) -> None:
-        config_args = self.get_task_option("config_args")
-        if config_args:
+        if self.config_args:
             names = self.parameters.names
-            invalid = [arg for arg in config_args if arg not in names]
+            invalid = [arg for arg in self.config_args if arg not in names]
             if invalid:
                 raise ValueError(
                     f"Invalid config args: {', '.join(invalid)}. Expected all config_args to be one "
@@ -187,6 +186,7 @@ class Task(Value, Generic[P, R]):
             if self.has_task_option("nout")
             else get_return_length(self.func)
         )
+        self._config_args: tuple[str, ...] = tuple(self.get_task_option("config_args") or ())
         self._is_async = is_coroutine_function(self.func)
         self._signature: inspect.Signature | None = None
         self._parameters: Parameters | None = None
@@ -248,6 +248,11 @@ class Task(Value, Generic[P, R]):
     def positional_defaults(self) -> tuple[Default, ...]:
         """The positional-only parameters with a default."""
         return self._positional_defaults if self.defaults is not None else ()
+
+    @property
+    def config_args(self) -> tuple[str, ...]:
+        """The parameters that do not count in the hash of a call."""
+        return self._config_args
 
     @property
     def plain_options(self) -> bool:
@@ -318,6 +323,8 @@ class Task(Value, Generic[P, R]):
         derived._export_options = export_options
         if "nout" in options:
             derived._nout = options["nout"]
+        if "config_args" in options:
+            derived._config_args = tuple(options["config_args"] or ())
         derived._validate()
         derived.recompute_hash()
         return derived

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import IO, Any
 
-from redun.utils.preview import pickle_preview
+from redun.utils.preview import PreviewingUnpickler, pickle_preview
 
 # Stored bytes and compatibility hashes depend on the protocol; it never changes.
 PICKLE_PROTOCOL = 3
@@ -17,6 +17,7 @@ PICKLE_PROTOCOL = 3
 class _PreviewMode(threading.local):
     depth = 0
     raise_error = False
+    unpickler = PreviewingUnpickler
 
 
 _mode = _PreviewMode()
@@ -38,26 +39,31 @@ def pickle_dumps(obj: Any) -> bytes:
 def pickle_loads(data: bytes) -> Any:
     """Unpickle; within `with_pickle_preview` unknown classes become stand-ins."""
     if _mode.depth:
-        return pickle_preview(data, raise_error=_mode.raise_error)
+        return pickle_preview(data, _mode.raise_error, _mode.unpickler)
     return pickle.loads(data)
 
 
 @contextmanager
-def with_pickle_preview(raise_error: bool = False) -> Iterator[None]:
+def with_pickle_preview(
+    raise_error: bool = False, unpickler: type[PreviewingUnpickler] = PreviewingUnpickler
+) -> Iterator[None]:
     """Make `pickle_loads` of this thread return stand-ins for what cannot be imported. Nests.
 
     Parameters
     ----------
     raise_error
         Raise on other failures to load instead of returning a `PreviewUnpicklable`.
+    unpickler
+        Decides which names are imported and which are shown as stand-ins.
     """
-    before = _mode.depth, _mode.raise_error
+    before = _mode.depth, _mode.raise_error, _mode.unpickler
     _mode.depth += 1
     _mode.raise_error = raise_error
+    _mode.unpickler = unpickler
     try:
         yield
     finally:
-        _mode.depth, _mode.raise_error = before
+        _mode.depth, _mode.raise_error, _mode.unpickler = before
 
 
 def _dump_deep(root: Any) -> bytes:

@@ -65,23 +65,31 @@ class PreviewingUnpickler(pickle.Unpickler):
         try:
             return super().find_class(module, name)
         except (ImportError, AttributeError):
-            return type(name, (PreviewClass,), _class_body(module, name))
+            return self.stand_in(module, name)
+
+    @staticmethod
+    def stand_in(module: str, name: str) -> type[PreviewClass]:
+        """A new class to show in place of `module.name`."""
+        body = {"__module__": module, "_module": module, "_name": name}
+        return type(name, (PreviewClass,), body)
 
 
-def _class_body(module: str, name: str) -> dict[str, str]:
-    return {"__module__": module, "_module": module, "_name": name}
-
-
-def pickle_preview(data: bytes, raise_error: bool = False) -> Any:
+def pickle_preview(
+    data: bytes,
+    raise_error: bool = False,
+    unpickler: type[PreviewingUnpickler] = PreviewingUnpickler,
+) -> Any:
     """Unpickle with stand-ins for unknown classes.
 
     Parameters
     ----------
     raise_error
         Raise on any other failure instead of returning a `PreviewUnpicklable`.
+    unpickler
+        Decides which names are imported and which are shown as stand-ins.
     """
     try:
-        return PreviewingUnpickler(io.BytesIO(data)).load()
+        return unpickler(io.BytesIO(data)).load()
     except Exception as error:
         if raise_error:
             raise

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from redun import _core
+from redun.hashing import get_scheme, hash_tag_bytes
 from redun.utils.nested import iter_nested_value
 from redun.utils.pickling import pickle_dumps, pickle_loads
 from redun.value.registry import MIME_TYPE_PICKLE, MetaValue, get_type_registry
@@ -46,7 +46,7 @@ class Value(metaclass=MetaValue):
         data
             What `serialize` returned, if at hand, to save doing it again.
         """
-        return _core.hash_tag_bytes("Value", self.serialize() if data is None else data)
+        return hash_tag_bytes("Value", self.serialize() if data is None else data)
 
     def get_serialization_format(self) -> str:
         """The MIME type of what `serialize` returns."""
@@ -114,8 +114,8 @@ class ProxyValue(Value):
         self.instance = instance
 
     def get_hash(self, data: bytes | None = None) -> str:
-        if _core.get_scheme() == "redun1":
-            return _core.hash_tag_bytes("Value", self.serialize() if data is None else data)
+        if get_scheme() == "redun1":
+            return hash_tag_bytes("Value", self.serialize() if data is None else data)
         return get_type_registry().default_hash(self.instance)
 
     def serialize(self) -> bytes:

@@ -6,7 +6,7 @@ import datetime
 from enum import Enum
 from typing import Any
 
-from redun import _core
+from redun.hashing import get_scheme, hash_tag_bytes
 from redun.utils.pickling import pickle_dumps
 from redun.utils.text import str2bool
 from redun.value.base import ProxyValue
@@ -39,8 +39,8 @@ class Set(ProxyValue):
     stock = True
 
     def get_hash(self, data: bytes | None = None) -> str:
-        if _core.get_scheme() == "redun1":
-            return _core.hash_tag_bytes("Value.set", pickle_dumps(sorted(self.instance)))
+        if get_scheme() == "redun1":
+            return hash_tag_bytes("Value.set", pickle_dumps(sorted(self.instance)))
         return super().get_hash(data)
 
 

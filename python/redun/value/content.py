@@ -8,10 +8,10 @@ process and under every library version. NumPy and Arrow are used only if the pr
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
-from redun import _core
+from redun.hashing import Hash
 from redun.utils.nested import expand, field_names
 
 # Bytes handed to the digest at a time.
@@ -32,21 +32,25 @@ _STATELESS = frozenset(
         "numpy.matrix",
         "numpy.memmap",
         "numpy.ndarray",
-        "numpy.rec.recarray",
         "numpy.recarray",
     )
 )
 
 
-def content_hash(obj: Any) -> str | None:
+def content_hash(obj: Any, hash_value: Callable[[Any], str]) -> str | None:
     """The hash of an array-like object over its content; None for anything else.
 
-    Source of the format: `["Value.array", class name, element type, shape]` in bencode, the raw bytes, then,
-    for classes with attributes of their own, the value hash of these.
+    The format: `["Value.array", class name, element type, shape]` in bencode, the raw bytes, then, for
+    classes with attributes of their own, the value hash of these.
+
+    Parameters
+    ----------
+    hash_value
+        Gives the value hash of such attributes.
     """
     numpy = sys.modules.get("numpy")
     if numpy is not None and isinstance(obj, (numpy.ndarray, numpy.generic)):
-        return _hash_numpy(numpy, obj)
+        return _hash_numpy(numpy, obj, hash_value)
     if type(obj).__module__.partition(".")[0] == "pyarrow":
         return _hash_arrow(obj)
     try:
@@ -55,36 +59,36 @@ def content_hash(obj: Any) -> str | None:
         return None
     if view.format in ("O", "P") or (view.format or "B").strip("@=<>!").startswith("T{"):
         return None  # pointers and records: the bytes alone are not the content
-    return _finish(obj, [view.format or "B", *map(str, view.shape or ())], _view_chunks(view))
+    layout = [view.format or "B", *map(str, view.shape or ())]
+    return _finish(obj, layout, _view_chunks(view), hash_value)
 
 
-def _finish(obj: Any, layout: list[str], chunks: Iterator[bytes]) -> str:
-    cls = type(obj)
-    name = _CANONICAL_NAMES.get(cls.__name__, f"{cls.__module__}.{cls.__name__}")
-    digest = _core.Hash()
-    digest.update(_core.bencode(["Value.array", name, *layout]))
+def _finish(
+    obj: Any, layout: list[str], chunks: Iterator[bytes], hash_value: Callable[[Any], str]
+) -> str:
+    name = _class_name(type(obj))
+    digest = _start(["Value.array", name, *layout])
     for chunk in chunks:
         digest.update(chunk)
-    if name not in _STATELESS and not _is_numpy_scalar(obj):
+    if name not in _STATELESS:
         state = getattr(obj, "__dict__", None)
         if state:
-            digest.update(_state_hash(state).encode())
+            digest.update(hash_value(state).encode())
     return digest.hexdigest()
 
 
-# Names that moved between library versions.
-_CANONICAL_NAMES = {"recarray": "numpy.recarray", "matrix": "numpy.matrix"}
+def _start(header: list[str]) -> Hash:
+    from redun.bcoding import bencode
+
+    digest = Hash()
+    digest.update(bencode(header))
+    return digest
 
 
-def _is_numpy_scalar(obj: Any) -> bool:
-    numpy = sys.modules.get("numpy")
-    return numpy is not None and isinstance(obj, numpy.generic)
-
-
-def _state_hash(state: dict) -> str:
-    from redun.value.registry import get_type_registry
-
-    return get_type_registry().hash_many((state,))[0][0]
+def _class_name(cls: type) -> str:
+    # NumPy has moved its classes between modules; their names stay.
+    module = "numpy" if cls.__module__.partition(".")[0] == "numpy" else cls.__module__
+    return f"{module}.{cls.__name__}"
 
 
 def _view_chunks(view: memoryview) -> Iterator[bytes]:
@@ -103,13 +107,13 @@ def _view_chunks(view: memoryview) -> Iterator[bytes]:
         yield view.tobytes(order="C")
 
 
-def _hash_numpy(numpy: Any, obj: Any) -> str | None:
+def _hash_numpy(numpy: Any, obj: Any, hash_value: Callable[[Any], str]) -> str | None:
     array = numpy.asarray(obj)
     dtype = array.dtype
     if dtype.hasobject or dtype.kind not in _FLAT_KINDS:
         return None
     layout = [_dtype_text(numpy, dtype), *map(str, array.shape)]
-    return _finish(obj, layout, _array_chunks(numpy, array))
+    return _finish(obj, layout, _array_chunks(numpy, array), hash_value)
 
 
 def _dtype_text(numpy: Any, dtype: Any) -> str:
@@ -177,7 +181,10 @@ def _hash_arrow(obj: Any) -> str | None:
     """
     arrow: Any = sys.modules["pyarrow"]
     if isinstance(obj, arrow.Buffer):
-        return _finish(obj, ["B", str(obj.size)], _view_chunks(memoryview(obj)))
+        digest = _start(["Value.arrow", "Buffer"])
+        for chunk in _view_chunks(memoryview(obj)):
+            digest.update(chunk)
+        return digest.hexdigest()
     if isinstance(obj, (arrow.Array, arrow.ChunkedArray)):
         table = arrow.Table.from_arrays([obj], names=[""])
     elif isinstance(obj, arrow.RecordBatch):
@@ -186,8 +193,7 @@ def _hash_arrow(obj: Any) -> str | None:
         table = obj
     else:
         return None
-    digest = _core.Hash()
-    digest.update(_core.bencode(["Value.arrow", type(obj).__name__]))
+    digest = _start(["Value.arrow", type(obj).__name__])
     sink = arrow.PythonFile(_HashSink(digest), mode="w")
     with arrow.ipc.new_stream(sink, table.schema) as writer:
         for start in range(0, table.num_rows, ARROW_ROWS):

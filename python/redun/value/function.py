@@ -8,7 +8,7 @@ from types import FunctionType
 from typing import Any
 from weakref import WeakKeyDictionary
 
-from redun import _core
+from redun.hashing import get_scheme, hash_struct
 from redun.utils.pickling import pickle_dumps, pickle_loads
 from redun.utils.source import get_func_source
 from redun.value.base import ProxyValue
@@ -81,12 +81,12 @@ class Function(ProxyValue):
 
     def _calc_hash(self) -> str:
         func = self.instance
-        scheme = _core.get_scheme()
+        scheme = get_scheme()
         known = _hashes.get(func)
         if known and known[0] is func.__code__ and known[1] == scheme:
             return known[2]
         source = get_func_source(func)
-        digest = _core.hash_struct(["Value.function", self.fullname, "source", source])
+        digest = hash_struct(["Value.function", self.fullname, "source", source])
         _hashes[func] = (func.__code__, scheme, digest)
         return digest
 

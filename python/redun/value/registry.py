@@ -203,7 +203,7 @@ class TypeRegistry:
     def _default_leaf(self, obj: Any) -> str | bytes | tuple[str, list]:
         if _core.get_scheme() == "redun1":
             return pickle_dumps(obj)
-        return content_hash(obj) or structure(obj) or pickle_dumps(obj)
+        return content_hash(obj, self.get_hash) or structure(obj) or pickle_dumps(obj)
 
     def default_hash(self, instance: Any) -> str:
         """The hash of a raw object by the default rules, whatever its own proxy overrides."""

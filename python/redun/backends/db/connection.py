@@ -232,7 +232,7 @@ class Reader:
         cursor = self._connection.cursor()
         try:
             cursor.execute(text, (_json_list(ids) if self._sqlite else list(ids),))
-            return cursor.fetchall()
+            return list(cursor.fetchall())
         finally:
             cursor.close()
             if not self._sqlite:

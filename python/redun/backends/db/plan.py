@@ -25,6 +25,9 @@ JOB_COLUMNS = (
     "execution_id",
 )
 
+#: The second way of writing handles.
+HANDLE_STATES = "handle, valid again"
+
 _first = itemgetter(0)
 
 
@@ -42,12 +45,14 @@ class Batch:
     """
     Records that wait to be written, merged, with their keys for those who look for them.
 
-    `tags` holds complete rows, since their hashes depend on when they were handed over.
+    `tags` holds complete rows, since their hashes depend on when they were handed over. `states`
+    are rows of handles that become valid even if they are known as invalid.
     """
 
     def __init__(self) -> None:
         self.records = Records()
         self.tags: list[tuple[Any, ...]] = []
+        self.states: list[tuple[Any, ...]] = []
         self.rows = 0
         self.bytes = 0
         self.evaluations: set[str] = set()
@@ -55,7 +60,7 @@ class Batch:
         self.call_keys: set[tuple[str, str]] = set()
         self.values: set[str] = set()
 
-    def add(self, records: Records, tags: list[tuple[Any, ...]]) -> None:
+    def add(self, records: Records, tags: Rows, states: Rows = ()) -> None:
         """Takes the rows over; `records` is empty afterwards."""
         merged = self.records
         for kind in RECORD_KINDS:
@@ -64,7 +69,8 @@ class Batch:
                 getattr(merged, kind).extend(rows)
                 self.rows += len(rows)
         self.tags += tags
-        self.rows += len(tags)
+        self.states += states
+        self.rows += len(tags) + len(states)
         self.evaluations.update(map(_first, records.evaluations))
         self.values.update(map(_first, records.values))
         self.bytes += sum([len(row[3]) for row in records.values])
@@ -85,15 +91,10 @@ class Planner:
 
     def __init__(self, patience: float = 1.0) -> None:
         self.patience = patience
+        #: When the job that waits longest for its end started, in epoch seconds.
+        self.oldest_start: float | None = None
         self._starts: dict[str, tuple[Any, ...]] = {}
         self._text = TimestampText()
-
-    @property
-    def oldest_start(self) -> float | None:
-        """When the job that waits longest for its end started, in epoch seconds."""
-        for row in self._starts.values():
-            return row[1]
-        return None
 
     def plan(self, batch: Batch, now: float, everything: bool) -> Plan:
         """
@@ -114,6 +115,7 @@ class Planner:
             ("file", _unique(records.files)),
             ("subvalue", sorted(set(records.subvalues))),
             ("handle", _unique(records.handles)),
+            (HANDLE_STATES, _unique(batch.states)),
             ("handle_edge", sorted(set(records.handle_edges))),
             ("evaluation", _unique(records.evaluations)),
             ("call_node", [(*row[:5], text(row[5])) for row in _unique(records.call_nodes)]),
@@ -148,6 +150,7 @@ class Planner:
             for row in self._due_starts(records, jobs, now, everything):
                 job_id, began, task, parent, execution = row
                 jobs.append((job_id, text(began), None, task, False, None, parent, execution))
+        self.oldest_start = next(iter(starts.values()))[1] if starts else None
         jobs.sort()
         return jobs, updates
 
@@ -165,16 +168,15 @@ class Planner:
             if now - row[1] < self.patience:
                 break
             due.append(row)
-        wanted = [row[0] for row in due]
+        wanted: list[Any] = [row[0] for row in due]
         wanted += [row[2] for row in records.executions]
         wanted += {row[6] for row in jobs if row[6] in starts}
         due = []
         while wanted:
-            row = starts.pop(wanted.pop(), None)
-            if row is not None:
-                due.append(row)
-                if row[3] is not None:
-                    wanted.append(row[3])
+            start = starts.pop(wanted.pop(), None)
+            if start is not None:
+                due.append(start)
+                wanted.append(start[3])
         return due
 
 
@@ -209,14 +211,15 @@ def compile_inserts(dialect: Dialect) -> dict[str, Insert]:
         orm.Job: JOB_COLUMNS,
         orm.Tag: ("tag_hash", "entity_type", "entity_id", "key", "value", "is_current"),
     }
-    # A handle state that is produced again is valid again; a reduction's newest result counts.
-    on_conflict = {
-        "handle": "(hash) DO UPDATE SET is_valid = excluded.is_valid",
-        "evaluation": "(eval_hash) DO UPDATE SET value_hash = excluded.value_hash",
-    }
-    inserts = {}
+    inserts: dict[str, Insert] = {}
     for model, names in columns.items():
         table: Any = model.__table__
-        conflict = on_conflict.get(table.name, "DO NOTHING")
-        inserts[table.name] = Insert(table, names, dialect, conflict)
+        inserts[table.name] = Insert(table, names, dialect)
+    # The newest result of a reduction counts.
+    table = orm.Evaluation.__table__
+    newest = "(eval_hash) DO UPDATE SET value_hash = excluded.value_hash"
+    inserts[table.name] = Insert(table, columns[orm.Evaluation], dialect, newest)
+    table = orm.Handle.__table__
+    valid = "(hash) DO UPDATE SET is_valid = excluded.is_valid"
+    inserts[HANDLE_STATES] = Insert(table, columns[orm.Handle], dialect, valid)
     return inserts

@@ -19,7 +19,7 @@ from sqlalchemy.engine import Connection, Engine
 
 from redun.backends.base import Records
 from redun.backends.db.connection import Retry, prepare_writer
-from redun.backends.db.plan import Batch, Plan, Planner, compile_inserts
+from redun.backends.db.plan import Batch, Plan, Planner, Rows, compile_inserts
 
 Result = TypeVar("Result")
 
@@ -80,9 +80,13 @@ class Recorder:
         self._thread: threading.Thread | None = None
         self._closed = False
 
-    def record(self, records: Records) -> None:
+    def record(self, records: Records, states: Rows = ()) -> None:
         """
         Takes rows over; `records` is empty afterwards.
+
+        Parameters
+        ----------
+        states : rows of handles that become valid whatever they were.
 
         Raises the error that writing earlier rows met.
         """
@@ -94,31 +98,33 @@ class Recorder:
             batch = self._open
             if not batch.rows:
                 self._oldest = time.monotonic()
-            batch.add(records, tags)
+            batch.add(records, tags, states)
             rows, overdue = batch.rows, time.monotonic() - self._oldest >= FLUSH_SECONDS
             if not self._shared and rows:
                 self._wake(rows)
-        if rows > MAX_ROWS or batch.bytes > MAX_BYTES:
-            self._write_open(everything=False)
-            self._raise_error()
-        elif self._shared and (overdue or rows > FLUSH_ROWS):
+        too_much = rows > MAX_ROWS or batch.bytes > MAX_BYTES
+        if too_much or (self._shared and (overdue or rows > FLUSH_ROWS)):
             self._write_open(everything=False)
             self._raise_error()
 
-    def flush(self) -> None:
+    def flush(self, everything: bool = True) -> None:
         """
-        Returns when all that was handed over is committed.
+        Returns when what was handed over is committed.
+
+        Parameters
+        ----------
+        everything : also the starts of jobs that would rather wait for their ends.
 
         Raises the error that writing met; the rows are kept, and the next flush tries again.
         """
         self._error = None
-        self._write_open(everything=True)
+        self._write_open(everything)
         self._raise_error()
 
     def transact(self, operation: Callable[[Connection], Result]) -> Result:
         """Runs other writes in a transaction of their own, after all that was handed over."""
         with self._writing:
-            self.flush()
+            self.flush(everything=False)
             return self._run_transaction(operation, "transaction")
 
     def is_pending(
@@ -248,9 +254,13 @@ class Recorder:
 
         def attempt() -> Result:
             connection.begin()
+            driver: Any = connection.connection.dbapi_connection
             # A lock taken at once waits its turn; one upgraded later may fail without waiting.
-            if self._sqlite and not connection.connection.dbapi_connection.in_transaction:
+            if self._sqlite and not driver.in_transaction:
                 connection.exec_driver_sql("BEGIN IMMEDIATE")
+            if self._sqlite and self._shared:
+                # An execution and its root job refer to each other.
+                connection.exec_driver_sql("PRAGMA defer_foreign_keys=ON")
             result = operation(connection)
             connection.commit()
             return result

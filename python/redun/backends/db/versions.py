@@ -34,6 +34,7 @@ DEFAULT_HASH_SCHEME = "blake3"
 
 #: What the original program writes; repos that don't say otherwise are its.
 COMPATIBLE_HASH_SCHEME = "redun1"
+HASH_SCHEMES = (DEFAULT_HASH_SCHEME, COMPATIBLE_HASH_SCHEME)
 
 
 class DBVersionInfo(NamedTuple):
@@ -125,6 +126,17 @@ def parse_db_version(version_str: str) -> DBVersionInfo:
     raise RedunVersionError(f"Unknown db version: {version_str}")
 
 
+def is_compatible(version: DBVersionInfo) -> bool:
+    """Whether this program works with a version of the schema."""
+    return REDUN_DB_MIN_VERSION <= version <= REDUN_DB_MAX_VERSION
+
+
+def check_hash_scheme(scheme: str) -> None:
+    """Raises `ValueError` for a name that is no hash scheme."""
+    if scheme not in HASH_SCHEMES:
+        raise ValueError(f"Unknown hash_scheme '{scheme}'; known are: {', '.join(HASH_SCHEMES)}")
+
+
 def required_range() -> str:
     """The versions that this program works with, for messages."""
     return f">={REDUN_DB_MIN_VERSION},<{REDUN_DB_MAX_VERSION.major + 1}"
@@ -197,9 +209,7 @@ def create_schema(connection: Connection) -> None:
     # A database whose list of versions was lost has its tables already.
     orm.Base.metadata.create_all(connection, checkfirst=True)
     connection.execute(sa.delete(_revisions))
-    connection.execute(
-        sa.insert(_revisions), [{"version_num": REDUN_DB_VERSIONS[-1].migration_id}]
-    )
+    connection.execute(sa.insert(_revisions), [{"version_num": REDUN_DB_VERSIONS[-1].migration_id}])
 
 
 def read_hash_scheme(connection: Connection) -> str:
@@ -213,9 +223,7 @@ def read_hash_scheme(connection: Connection) -> str:
 def _set_default_scheme(connection: Connection, scheme: str) -> None:
     query = sa.select(_settings.c.value).where(_settings.c.key == HASH_SCHEME_KEY)
     if connection.execute(query).scalar() is None:
-        connection.execute(
-            sa.insert(_settings), [{"key": HASH_SCHEME_KEY, "value": scheme}]
-        )
+        connection.execute(sa.insert(_settings), [{"key": HASH_SCHEME_KEY, "value": scheme}])
 
 
 @contextmanager

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from redun.bootstrap import RedunClientError
+from redun.bootstrap.errors import RedunClientError
 from redun.cli.app import RedunGroup
 from redun.cli.context import AppContext, pass_app
 from redun.version import version as program_version
@@ -92,7 +92,7 @@ def _migrate(app: AppContext, direction: str, wanted: str) -> None:
 
 
 def _open(app: AppContext) -> RedunBackendDb:
-    from redun.bootstrap import backend_from_config
+    from redun.bootstrap.scheduler import backend_from_config
 
     backend = backend_from_config(app.load_config())
     backend.create_engine()
@@ -100,7 +100,7 @@ def _open(app: AppContext) -> RedunBackendDb:
 
 
 def _print_header(app: AppContext) -> None:
-    from redun.bootstrap import get_config_dir
+    from redun.bootstrap.config import get_config_dir
 
     app.ui.line(f"redun :: version {program_version}")
     app.ui.line(f"config dir: {get_config_dir(app.config_dir)}")

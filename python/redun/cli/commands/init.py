@@ -18,7 +18,8 @@ def command(app: AppContext, basedir: str | None) -> None:
 
     The database is created, or brought to the current version.
     """
-    from redun.bootstrap import backend_from_config, get_config_dir, setup_config
+    from redun.bootstrap.config import get_config_dir, setup_config
+    from redun.bootstrap.scheduler import backend_from_config
     from redun.scheduler_config import REDUN_CONFIG_DIR
 
     if basedir is not None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from redun.bootstrap import RedunClientError, UsageError
+from redun.bootstrap.errors import RedunClientError, UsageError
 from redun.cli.app import RedunCommand
 from redun.cli.context import AppContext, WorkflowFailure, pass_app
 
@@ -106,6 +106,8 @@ def run(app: AppContext, options: RunOptions) -> Any:
     else:
         name = options.task
     task = find_task(module, options.script, name)
+    if options.execution_id is not None:
+        _check_unused(scheduler.backend, options.execution_id)
     return _call(app, scheduler, task, options, args, kwargs)
 
 
@@ -146,8 +148,18 @@ def _check_order(options: RunOptions) -> None:
             )
 
 
+def _check_unused(backend: Any, execution_id: str) -> None:
+    from redun.backends.db import Execution
+
+    if backend.session.get(Execution, execution_id) is not None:
+        raise RedunClientError(
+            f"the execution id `{execution_id}` is already used",
+            hints=["leave out `--execution-id` to get a fresh one"],
+        )
+
+
 def _log_start(app: AppContext) -> None:
-    from redun.bootstrap import get_config_dir
+    from redun.bootstrap.config import get_config_dir
     from redun.logging import logger
     from redun.version import version
 

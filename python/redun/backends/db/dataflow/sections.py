@@ -108,12 +108,15 @@ class _Graph:
         self.dests: dict[NodeKey, list[NodeKey | None]] = defaultdict(list)
         self._read(edges)
         self.order = self._sorted()
+        #: Of a result joined from parts: which part each consumer meant, as its place in the order.
+        self.meant: dict[NodeKey, dict[NodeKey, int]] = {}
         self._join_results()
         #: How many paths enter a node; more than one give it a variable of its own.
         self.entries: dict[NodeKey, int] = defaultdict(int)
         self.is_part: set[NodeKey] = set()
         self.is_derived: set[NodeKey] = set()
         self._count()
+        self._place_of = {key: index for index, key in enumerate(self.order)}
 
     def _read(self, edges: Iterable[DataflowEdge]) -> None:
         for src, dest in edges:
@@ -177,12 +180,17 @@ class _Graph:
                 order.append(wholes[key])
             if key not in joined:
                 order.append(key)
+        place = {key: index for index, key in enumerate(self.order)}
+        self.meant = {whole: {} for whole in wholes.values()}
         for key in joined:
             del self.dests[key]
         for call_key, whole in wholes.items():
             self.dests[whole] = [call_key]
         self.order = order
         for key in order:
+            for dest in self.dests[key]:
+                if dest in joined:
+                    self.meant[joined[dest]].setdefault(key, place[dest])
             replaced = (joined.get(dest, dest) if dest else None for dest in self.dests[key])
             self.dests[key] = list(dict.fromkeys(replaced))
 
@@ -211,36 +219,46 @@ class _Graph:
         return self._is_shared(key) or key in self.is_derived
 
     def sections(self) -> Iterator[Section]:
-        waiting: dict[NodeKey, list[Section]] = defaultdict(list)
+        """A section comes when the last node of its path has its turn in the order."""
+        waiting: dict[NodeKey, list[tuple[tuple[int, bool], Section]]] = defaultdict(list)
         arguments: set[NodeKey] = set()
         start = self.order[0]
         for key in self.order:
-            yield from waiting.pop(key, ())
+            arrived = sorted(waiting.pop(key, ()), key=lambda entry: entry[0])
+            yield from (section for _place, section in arrived)
             if isinstance(self.nodes[key], CallNode):
                 arguments.update(dest for dest in self.dests[key] if dest is not None)
                 if key != start:
                     continue
             heads_part = key in self.is_part and not self.entries[key]
             if key == start or key in arguments or self._is_named(key) or heads_part:
-                yield from self._sections_of(key, waiting)
+                for path, section in self._sections_of(key):
+                    last = next((node for node in reversed(path) if node is not None), key)
+                    if last == key:
+                        yield section
+                    else:
+                        place = (self._place(path), not self._is_shared(key))
+                        waiting[last].append((place, section))
 
-    def _sections_of(
-        self, head: NodeKey, waiting: dict[NodeKey, list[Section]]
-    ) -> Iterator[Section]:
-        """The sections that explain one variable; those that end at a shared node wait for it."""
+    def _sections_of(self, head: NodeKey) -> Iterator[tuple[list[NodeKey | None], Section]]:
+        """The sections that explain one variable, each with its path."""
         node = self.nodes[head]
-        parts = [self.nodes[dest] for dest in self.dests[head] if self._is_data(head, dest)]
+        parts = [dest for dest in self.dests[head] if dest and self._is_data(head, dest)]
         if parts:
-            yield Section(node, parts=parts)  # type: ignore[arg-type]
+            section = Section(node, parts=[self.nodes[part] for part in parts])  # type: ignore[misc]
+            first = min(parts, key=self._place_of.__getitem__)
+            yield ([head, first] if first in self.meant else [head]), section
         for path in self._paths(head):
             if path == [None] and isinstance(node, ArgumentValue) and not self._is_shared(head):
                 continue
-            section = self._section(node, path)
-            last = path[-1]
-            if last is not None and self._is_shared(last) and not self._is_shared(head):
-                waiting[last].append(section)
-            else:
-                yield section
+            yield [head, *path], self._section(node, path)
+
+    def _place(self, path: list[NodeKey | None]) -> int:
+        """Among the paths to a result joined from parts, the place of the part that was meant."""
+        *_, src, dest = [None, *path]
+        if src is not None and dest is not None and dest in self.meant:
+            return self.meant[dest][src]
+        return 0
 
     def _section(self, head: DataflowNode, path: list[NodeKey | None]) -> Section:
         """A section along a path, with the arguments of the call it ends with."""

@@ -8,9 +8,7 @@ from typing import Any
 from redun.backends.db.dataflow.dom import DataflowArg, DataflowSectionDOM, call_of
 from redun.backends.db.dataflow.nodes import DataflowNode
 from redun.backends.db.orm import Job
-from redun.utils import trim_string
-
-MAX_VALUE_LENGTH = 200
+from redun.backends.db.shown import shown_repr
 
 
 def display_dataflow(dom: Iterable[DataflowSectionDOM]) -> Iterator[str]:
@@ -62,7 +60,7 @@ def serialize_dataflow(dom: Iterable[DataflowSectionDOM]) -> Iterator[dict[str, 
 
 def display_value(arg: DataflowArg) -> str:
     """The value of a variable, cut to 200 characters."""
-    return trim_string(repr(arg.value.preview), MAX_VALUE_LENGTH)
+    return shown_repr(arg.value.preview)
 
 
 def _node_text(prefix: str, display: str, node: DataflowNode | None) -> str:

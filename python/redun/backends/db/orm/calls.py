@@ -5,6 +5,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import joinedload, object_session, relationship
 
+from redun.backends.db.orm.parsing import show
 from redun.backends.db.orm.types import (
     Base,
     Column,
@@ -14,7 +15,7 @@ from redun.backends.db.orm.types import (
     session_of,
     short,
 )
-from redun.backends.db.orm.values import Value
+from redun.backends.db.orm.values import load_previews
 from redun.utils import trim_string, utcnow
 
 ARGS_DISPLAY_LENGTH = 100
@@ -83,7 +84,7 @@ class Argument(Base):
 
     def __repr__(self) -> str:
         position = self.arg_position if self.arg_key is None else self.arg_key
-        value = trim_string(str(self.value_parsed))
+        value = trim_string(show(self.value_parsed, str))
         return f"Argument(task_name='{self.call_node.task_name}', pos={position}, value={value})"
 
     @property
@@ -97,9 +98,7 @@ class ArgumentResult(Base):
 
     __tablename__ = "argument_result"
 
-    arg_hash = Column(
-        hash_type(), sa.ForeignKey("argument.arg_hash"), primary_key=True, index=True
-    )
+    arg_hash = Column(hash_type(), sa.ForeignKey("argument.arg_hash"), primary_key=True, index=True)
     result_call_hash = Column(
         hash_type(), sa.ForeignKey("call_node.call_hash"), primary_key=True, index=True
     )
@@ -200,8 +199,10 @@ class CallNode(Base):
         """The arguments as a list, cut to 100 characters."""
         shown: list[str] = []
         length = 0
-        for argument in self._ordered_arguments():
-            shown.append(repr(argument.value.preview))
+        arguments = self._ordered_arguments()
+        load_previews([argument.value for argument in arguments[:ARGS_DISPLAY_LENGTH]])
+        for argument in arguments:
+            shown.append(show(argument.value.preview))
             length += len(shown[-1]) + 2
             if length > ARGS_DISPLAY_LENGTH:
                 break
@@ -234,9 +235,7 @@ class CallEdge(Base):
     )
     call_order = Column(sa.Integer, primary_key=True)
 
-    parent_node = relationship(
-        "CallNode", foreign_keys=[parent_id], back_populates="child_edges"
-    )
+    parent_node = relationship("CallNode", foreign_keys=[parent_id], back_populates="child_edges")
     child_node = relationship("CallNode", foreign_keys=[child_id], back_populates="parent_edges")
 
 

@@ -10,17 +10,21 @@ from __future__ import annotations
 
 import dataclasses
 import enum
+import importlib
 import sys
 import warnings
+from collections.abc import Callable
 from typing import Any
 
 from redun.backends.db.orm.types import short
-from redun.utils import PreviewingUnpickler, pickle_preview, with_pickle_preview
+from redun.utils import PreviewingUnpickler, PreviewUnpicklable, pickle_loads, with_pickle_preview
 from redun.value import MIME_TYPE_PICKLE, InvalidValueError, Value, get_type_registry
 
 SAFE_BUILTINS = frozenset(
-    "bool bytearray bytes complex dict float frozenset int list object range set slice str tuple "
-    "Ellipsis NotImplemented".split()
+    {
+        *("bool", "bytearray", "bytes", "complex", "dict", "float", "frozenset", "int", "list"),
+        *("object", "range", "set", "slice", "str", "tuple", "Ellipsis", "NotImplemented"),
+    }
 )
 
 SAFE_NAMES = frozenset(
@@ -67,6 +71,18 @@ SAFE_ARRAY_NAMES = frozenset(
     }
 )
 
+# Modules of this library whose types repos hold.
+OWN_MODULES = frozenset(
+    {
+        "redun.expression",
+        "redun.file",
+        "redun.scheduler",
+        "redun.scripting",
+        "redun.task",
+        "redun.value",
+    }
+)
+
 # The library's types whose loading reaches out: to a module, a service, or user code.
 ACTIVE_TYPES = frozenset({"Function", "Handle", "ShardedS3Dataset"})
 
@@ -102,7 +118,9 @@ def is_data_name(module: str, name: str) -> bool:
         return module in sys.modules
     if module == "builtins":
         return name in SAFE_BUILTINS or _is_exception(getattr(sys.modules[module], name, None))
-    # Only what is loaded already: an import would run the module's code.
+    if module in OWN_MODULES:
+        importlib.import_module(module)
+    # Otherwise only what is loaded already: an import would run the module's code.
     found: Any = sys.modules.get(module)
     for part in name.split("."):
         found = getattr(found, part, None)
@@ -114,10 +132,13 @@ def _is_exception(found: Any) -> bool:
 
 
 def _is_data_type(cls: type) -> bool:
-    if any(base.__name__ in ACTIVE_TYPES and base.__module__.startswith("redun.") for base in cls.__mro__):
+    names = {base.__name__ for base in cls.__mro__ if base.__module__.startswith("redun.")}
+    if not ACTIVE_TYPES.isdisjoint(names):
         return False
-    if issubclass(cls, (Value, enum.Enum)) or cls.__module__.startswith("redun."):
+    if issubclass(cls, (Value, enum.Enum)):
         return True
+    if issubclass(cls, Exception):
+        return cls.__module__.startswith("redun.")
     return dataclasses.is_dataclass(cls) or (issubclass(cls, tuple) and hasattr(cls, "_fields"))
 
 
@@ -127,11 +148,11 @@ def parse_value(registry: Any, type_name: str, format_name: str, data: bytes) ->
 
     Types with a serialization of their own are asked only if this process has loaded them.
     """
-    if format_name == MIME_TYPE_PICKLE:
-        return pickle_preview(data, unpickler=DataUnpickler)
-    if type_name.rpartition(".")[0] not in sys.modules:
-        raise InvalidValueError(f"Type {type_name} is not loaded.")
     with with_pickle_preview(unpickler=DataUnpickler):
+        if format_name == MIME_TYPE_PICKLE:
+            return pickle_loads(data)
+        if type_name.rpartition(".")[0] not in sys.modules:
+            raise InvalidValueError(f"Type {type_name} is not loaded.")
         return (registry or get_type_registry()).deserialize(type_name, data)
 
 
@@ -153,3 +174,11 @@ def preview_payload(
         return parse_value(registry, type_name, format_name, data)
     except Exception:  # any deserializer may raise anything; the description always works
         return PreviewValue(type_name, value_hash, len(data))
+
+
+def show(value: Any, text: Callable[[Any], str] = repr) -> str:
+    """The text of a value; never an error, since a stored value may be of any class and depth."""
+    try:
+        return text(value)
+    except Exception as error:
+        return repr(PreviewUnpicklable(error))

@@ -6,6 +6,8 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import relationship
 
+from redun.backends.db.orm.calls import CallNode, Task
+from redun.backends.db.orm.tags import Tag
 from redun.backends.db.orm.types import (
     Base,
     Column,
@@ -14,8 +16,6 @@ from redun.backends.db.orm.types import (
     session_of,
     short,
 )
-from redun.backends.db.orm.calls import CallNode, Task
-from redun.backends.db.orm.tags import Tag
 from redun.backends.db.orm.values import Value
 from redun.tags import CONTEXT_KEY
 from redun.utils import format_timestamp, utcnow

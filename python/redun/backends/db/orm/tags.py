@@ -43,12 +43,8 @@ class Tag(Base):
         ),
     )
 
-    child_edits = relationship(
-        "TagEdit", foreign_keys="TagEdit.parent_id", back_populates="parent"
-    )
-    parent_edits = relationship(
-        "TagEdit", foreign_keys="TagEdit.child_id", back_populates="child"
-    )
+    child_edits = relationship("TagEdit", foreign_keys="TagEdit.parent_id", back_populates="parent")
+    parent_edits = relationship("TagEdit", foreign_keys="TagEdit.child_id", back_populates="child")
     children = relationship(
         "Tag",
         secondary="tag_edit",
@@ -64,7 +60,10 @@ class Tag(Base):
         viewonly=True,
     )
     executions = relationship(
-        "Execution", primaryjoin="foreign(Tag.entity_id) == Execution.id", viewonly=True, uselist=True
+        "Execution",
+        primaryjoin="foreign(Tag.entity_id) == Execution.id",
+        viewonly=True,
+        uselist=True,
     )
     jobs = relationship(
         "Job", primaryjoin="foreign(Tag.entity_id) == Job.id", viewonly=True, uselist=True

@@ -132,4 +132,3 @@ def session_of(row: Any) -> Any:
 def short(identifier: str) -> str:
     """The first 8 characters of a hash or id, as reprs show it."""
     return identifier[:8]
-

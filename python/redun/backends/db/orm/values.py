@@ -1,11 +1,13 @@
 """Values: content-addressed payloads, what they contain, and files and handles among them."""
 
+from collections.abc import Iterable
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.orm import object_session, relationship
+from sqlalchemy.orm.attributes import set_committed_value
 
-from redun.backends.db.orm.parsing import PreviewValue, parse_value, preview_payload
+from redun.backends.db.orm.parsing import PreviewValue, parse_value, preview_payload, show
 from redun.backends.db.orm.types import (
     MAX_VALUE_SIZE_PREVIEW,
     Base,
@@ -16,6 +18,8 @@ from redun.backends.db.orm.types import (
     short,
 )
 from redun.utils import trim_string
+
+PREVIEW_CHUNK = 500
 
 VALUE_TYPE = sa.String(100).with_variant(sa.String(), "postgresql")
 
@@ -90,7 +94,7 @@ class Value(Base):
     )
 
     def __repr__(self) -> str:
-        shown = trim_string(repr(self.value_parsed))
+        shown = trim_string(show(self.value_parsed))
         return f"Value(hash='{short(self.value_hash)}', value={shown})"
 
     @property
@@ -120,10 +124,12 @@ class Value(Base):
         """
         Like `value_parsed`, but a payload above `MAX_VALUE_SIZE_PREVIEW` bytes is only described.
         """
-        size = self._payload_size()
-        if size > MAX_VALUE_SIZE_PREVIEW:
-            return PreviewValue(self.type, self.value_hash, size)
+        load_previews([self])
+        if "value" in sa.inspect(self).unloaded:
+            return PreviewValue(self.type, self.value_hash, self._payload_size())
         data = self.value
+        if len(data) > MAX_VALUE_SIZE_PREVIEW:
+            return PreviewValue(self.type, self.value_hash, len(data))
         if not data:
             data, found = self._read_value_store()
             if not found:
@@ -148,6 +154,28 @@ class Value(Base):
 
     def _registry(self) -> Any:
         return getattr(self._backend(), "type_registry", None)
+
+
+def load_previews(values: Iterable[Value]) -> None:
+    """
+    Loads the payloads that previews need, in one statement for each 500 values.
+
+    Payloads above `MAX_VALUE_SIZE_PREVIEW` bytes stay where they are. Worth calling before showing
+    many values, whose payloads are otherwise loaded one by one.
+    """
+    missing = {
+        value.value_hash: value
+        for value in values
+        if object_session(value) is not None and "value" in sa.inspect(value).unloaded
+    }
+    hashes = list(missing)
+    for start in range(0, len(hashes), PREVIEW_CHUNK):
+        query = sa.select(Value.value_hash, Value.value).where(
+            Value.value_hash.in_(hashes[start : start + PREVIEW_CHUNK]),
+            sa.func.length(Value.value) <= MAX_VALUE_SIZE_PREVIEW,
+        )
+        for value_hash, data in session_of(missing[hashes[start]]).execute(query):
+            set_committed_value(missing[value_hash], "value", data)
 
 
 class Subvalue(Base):

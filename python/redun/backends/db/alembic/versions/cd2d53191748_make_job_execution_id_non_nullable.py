@@ -39,7 +39,9 @@ def fill_execution_ids(connection: sa.Connection) -> None:
             sa.text("INSERT INTO execution (id, args, job_id) VALUES (:id, :args, :job_id)"), stubs
         )
     connection.execute(
-        sa.text("CREATE TEMPORARY TABLE tmp_ancestors (id VARCHAR PRIMARY KEY, execution_id VARCHAR)")
+        sa.text(
+            "CREATE TEMPORARY TABLE tmp_ancestors (id VARCHAR PRIMARY KEY, execution_id VARCHAR)"
+        )
     )
     connection.execute(
         sa.text(

@@ -1,0 +1,510 @@
+"""The database backend: opening a repo, and one method for each thing that can be asked of it."""
+
+from __future__ import annotations
+
+import copy
+import datetime as dt
+import logging
+import threading
+from collections.abc import Container, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy.engine import Engine
+from sqlalchemy.orm import Session, sessionmaker
+
+from redun.backends.base import (
+    CacheHit,
+    CacheQuery,
+    KeyValue,
+    Records,
+    RedunBackend,
+    TagEntity,
+    TagMap,
+    TagRow,
+)
+from redun.backends.db import orm, versions
+from redun.backends.db.connection import (
+    Reader,
+    RedunSession,
+    Retry,
+    create_db_engine,
+    db_retry,
+)
+from redun.backends.db.errors import RedunDatabaseError, RedunVersionError
+from redun.backends.db.recorder import Recorder
+from redun.backends.db.repo import Repo, hashing_as
+from redun.backends.db.store.cache import CacheRows
+from redun.backends.db.store.calls import Arguments, CallRows
+from redun.backends.db.store.handles import HandleRows
+from redun.backends.db.store.runs import RunRows
+from redun.backends.db.store.tags import TagRows, tag_rows
+from redun.backends.db.store.values import ValueStoreRows, value_too_large
+from redun.backends.db.uri import (
+    DEFAULT_DB_URI,
+    get_engine_url,
+    is_memory_uri,
+    parse_automigrate,
+)
+from redun.backends.db.versions import DBVersionInfo
+from redun.tags import CONTEXT_KEY
+from redun.task import CacheCheckValid, CacheResult, CacheScope
+
+if TYPE_CHECKING:
+    from redun.handle import Handle
+    from redun.model.job import Job
+    from redun.task import Task
+
+DEFAULT_MAX_VALUE_SIZE = 1000000000
+DEFAULT_VALUE_STORE_MIN_SIZE = 1024
+
+
+class RedunBackendDb(RedunBackend):
+    """
+    A repo in a database.
+
+    Parameters
+    ----------
+    db_uri : SQLAlchemy URI without password; wins over the option `db_uri`.
+    config : the `[backend]` section.
+    logger : gets warnings about retries and a line about each migration.
+
+    Raises `ValueError` for options that can't be parsed.
+    """
+
+    __module__ = "redun.backends.db"
+
+    def __init__(
+        self,
+        db_uri: str | None = None,
+        config: Mapping[str, Any] | None = None,
+        logger: logging.Logger | None = None,
+        *args: Any,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(*args, **kwargs)
+        options: Mapping[str, Any] = {} if config is None else config
+        self.config = options
+        self.db_uri: str = db_uri or options.get("db_uri") or DEFAULT_DB_URI
+        self.logger = logger or logging.getLogger("redun")
+        self.automigrate = parse_automigrate(options, self.db_uri)
+        self.max_value_size = int(options.get("max_value_size") or DEFAULT_MAX_VALUE_SIZE)
+        self.value_store: Any = None
+        self.value_store_min_size = int(
+            options.get("value_store_min_size") or DEFAULT_VALUE_STORE_MIN_SIZE
+        )
+        self.retry = Retry(
+            int(options.get("db_retries") or 3),
+            float(options.get("db_retries_backoff") or 1.0),
+            float(options.get("db_retries_backoff_max") or 60.0),
+            self.logger,
+        )
+        self.retrying = False
+        self.new_hash_scheme = options.get("hash_scheme") or versions.DEFAULT_HASH_SCHEME
+        versions.check_hash_scheme(self.new_hash_scheme)
+        self.lock = threading.RLock()
+        self.engine: Engine | None = None
+        self.Session: Any = None
+        self._session: Session | None = None
+        self._stale = False
+        self._repo: Repo | None = None
+
+    # Opening and closing.
+
+    def create_engine(self) -> Engine:
+        """Connects to the database; called by `load`. Nothing is read or written yet."""
+        if self.engine is None:
+            self.engine = create_db_engine(get_engine_url(self.db_uri, self.config))
+            self.Session = sessionmaker(bind=self.engine, class_=RedunSession)
+        return self.engine
+
+    def load(self, migrate: bool | None = None) -> None:
+        """
+        Opens the repo.
+
+        Parameters
+        ----------
+        migrate : bring the schema up to date, or create it; None: as the option `automigrate` says.
+
+        Raises `RedunVersionError` if the schema isn't one that this program works with.
+        """
+        if self._repo is not None:
+            return
+        engine = self.create_engine()
+        if self.automigrate if migrate is None else migrate:
+            self.migrate(upgrade_only=True)
+        with engine.connect() as connection:
+            version = versions.read_version(connection)
+            if not versions.is_compatible(version):
+                raise RedunVersionError(
+                    f"redun database is an incompatible version {version}. "
+                    f"Version must be within {versions.required_range()}"
+                )
+            scheme = versions.read_hash_scheme(connection)
+        self._open(engine, scheme)
+
+    def _open(self, engine: Engine, scheme: str) -> None:
+        def hash_tags(tags: list[tuple[str, str, str, Any]]) -> list[tuple[Any, ...]]:
+            with hashing_as(scheme):
+                return tag_rows(tags)
+
+        shared = is_memory_uri(self.db_uri)
+        repo = Repo(
+            engine=engine,
+            recorder=Recorder(engine, shared, self.retry, hash_tags),
+            reader=Reader(engine),
+            type_registry=self.type_registry,
+            hash_scheme=scheme,
+            max_value_size=self.max_value_size,
+            value_store=self.value_store,
+        )
+        self._values = ValueStoreRows(repo)
+        self._cache = CacheRows(repo, self._values)
+        self._calls = CallRows(repo, self._values, self._cache)
+        self._handles = HandleRows(repo, self._values)
+        self._runs = RunRows(repo, self._values)
+        self._tags = TagRows(repo)
+        self._repo = repo
+
+    def close(self) -> None:
+        """Commits what was handed over and lets go of the database. Idempotent."""
+        repo, self._repo = self._repo, None
+        try:
+            if repo is not None:
+                repo.recorder.close()
+        finally:
+            if repo is not None:
+                repo.reader.close()
+            if self._session is not None:
+                self._session.close()
+                self._session = None
+            if self.engine is not None:
+                self.engine.dispose()
+                self.engine = None
+
+    @property
+    def repo(self) -> Repo:
+        """The open repo. Raises `RedunDatabaseError` before `load`."""
+        if self._repo is None:
+            raise RedunDatabaseError("The redun database is not loaded.")
+        return self._repo
+
+    @property
+    def hash_scheme(self) -> str:
+        """How the contents of this repo are hashed: `blake3` or `redun1`."""
+        return self.repo.hash_scheme
+
+    def value_too_large(self, value: Any) -> RedunDatabaseError:
+        """The error for a value above `max_value_size`."""
+        return value_too_large(value, self.max_value_size)
+
+    # Versions.
+
+    @staticmethod
+    def get_all_db_versions() -> list[DBVersionInfo]:
+        """All versions of the schema, oldest first."""
+        return list(versions.REDUN_DB_VERSIONS)
+
+    @staticmethod
+    def get_db_version_required() -> tuple[DBVersionInfo, DBVersionInfo]:
+        """The oldest and the newest version that this program works with."""
+        return versions.REDUN_DB_MIN_VERSION, versions.REDUN_DB_MAX_VERSION
+
+    def get_db_version(self) -> DBVersionInfo:
+        """The version of the schema of this database."""
+        with self.create_engine().connect() as connection:
+            return versions.read_version(connection)
+
+    def is_db_compatible(self) -> bool:
+        """Whether this program works with the schema of this database."""
+        return versions.is_compatible(self.get_db_version())
+
+    def migrate(
+        self, desired_version: DBVersionInfo | None = None, upgrade_only: bool = False
+    ) -> None:
+        """
+        Brings the schema to a version, the newest by default.
+
+        Raises `RedunVersionError` if the database is too new for this program.
+        """
+        versions.migrate_db(
+            self.create_engine(), desired_version, upgrade_only, self.new_hash_scheme, self.logger
+        )
+
+    # Sessions.
+
+    @property
+    def session(self) -> Any:
+        """
+        The unit of work for queries with the ORM. It sees what has been committed.
+
+        Rows are loaded anew after each flush, unless the session holds changes of its own.
+        """
+        if self._session is None:
+            if self.Session is None:
+                return None
+            session = self._session = self.Session()
+            session.backend = self
+        elif self._stale:
+            session = self._session
+            if not (session.new or session.dirty or session.deleted):
+                session.expire_all()
+        self._stale = False
+        return self._session
+
+    @session.setter
+    def session(self, session: Any) -> None:
+        self._session = session
+
+    @contextmanager
+    def with_session(self) -> Iterator[Any]:
+        """The session, for one thread at a time."""
+        with self.lock:
+            yield self.session
+
+    def clone(self, session: Session | None = None) -> RedunBackendDb:
+        """
+        The same open repo with another unit of work, for use in another thread.
+
+        Raises `RedunDatabaseError` before `load`.
+        """
+        if self._repo is None:
+            raise RedunDatabaseError(
+                "RedunBackendDb can be cloned only after the database has been loaded"
+            )
+        clone = copy.copy(self)
+        clone._session = session or self.Session()
+        if isinstance(clone._session, RedunSession):
+            clone._session.backend = clone
+        return clone
+
+    # Batches.
+
+    def record(self, records: Records) -> None:
+        self.repo.recorder.record(records)
+
+    def flush(self) -> None:
+        self.repo.recorder.flush()
+        self._stale = True
+
+    def check_cache_many(
+        self, queries: list[CacheQuery], task_hashes: Container[str]
+    ) -> list[CacheHit | None]:
+        with self.lock:
+            return self._cache.check_many(queries, task_hashes)
+
+    def get_call_results(self, call_hashes: Iterable[str]) -> dict[str, CacheHit]:
+        with self.lock:
+            return self._cache.get_results(call_hashes)
+
+    def known_calls(self, call_hashes: Iterable[str]) -> set[str]:
+        with self.lock:
+            return self._cache.known_calls(call_hashes)
+
+    def known_values(self, value_hashes: Iterable[str]) -> set[str]:
+        with self.lock:
+            return self._values.known(value_hashes)
+
+    # Values and the cache.
+
+    @db_retry
+    def record_value(self, value: Any, data: bytes | None = None) -> str:
+        return self._values.record(value, data)
+
+    @db_retry
+    def get_value(self, value_hash: str) -> tuple[Any, bool]:
+        return self._values.get(value_hash)
+
+    @db_retry
+    def get_eval_cache(self, eval_hash: str) -> tuple[Any, bool]:
+        """The result of one reduction: (value, True), or (None, False)."""
+        return self._cache.get_evaluation(eval_hash)
+
+    @db_retry
+    def get_call_cache(self, call_hash: str) -> tuple[Any, bool]:
+        """The result of a call: (value, True), or (None, False)."""
+        return self._cache.get_call(call_hash)
+
+    @db_retry
+    def set_eval_cache(
+        self,
+        eval_hash: str,
+        task_hash: str,
+        args_hash: str,
+        value: Any,
+        value_hash: str | None = None,
+    ) -> None:
+        records = Records()
+        if value_hash is None:
+            value_hash = self._values.add(records, value)
+        records.evaluations.append((eval_hash, task_hash, args_hash, value_hash))
+        self.repo.recorder.record(records)
+        self.repo.recorder.flush()
+
+    @db_retry
+    def check_cache(
+        self,
+        task_hash: str,
+        args_hash: str,
+        eval_hash: str,
+        execution_id: str,
+        scheduler_task_hashes: set[str],
+        cache_scope: CacheScope,
+        check_valid: CacheCheckValid,
+        context_hash: str | None = None,
+        allowed_cache_results: set[CacheResult] | None = None,
+    ) -> tuple[Any, str | None, CacheResult]:
+        if cache_scope == CacheScope.NONE:
+            return None, None, CacheResult.MISS
+        allowed = set(CacheResult) if allowed_cache_results is None else allowed_cache_results
+        if CacheResult.CSE in allowed:
+            call_hash = self._cache.find_in_execution(
+                execution_id, task_hash, args_hash, context_hash
+            )
+            if call_hash is not None:
+                value, found = self._cache.get_call(call_hash)
+                if found:
+                    return value, call_hash, CacheResult.CSE
+        if cache_scope == CacheScope.BACKEND:
+            shallow = check_valid == CacheCheckValid.SHALLOW and CacheResult.ULTIMATE in allowed
+            single = CacheResult.SINGLE in allowed
+            # One after the other: a call whose result can't be loaded is no hit.
+            for is_shallow, kind in ((True, CacheResult.ULTIMATE), (False, CacheResult.SINGLE)):
+                if not (shallow if is_shallow else single):
+                    continue
+                query = CacheQuery(
+                    task_hash, args_hash, eval_hash, context_hash, is_shallow, not is_shallow
+                )
+                (hit,) = self._cache.check_many([query], scheduler_task_hashes)
+                if hit is not None:
+                    value, found = self._values.load(hit.value_hash, hit.type, hit.data)
+                    if found:
+                        return value, hit.call_hash, kind
+        return None, None, CacheResult.MISS
+
+    @db_retry
+    def explain_cache_miss(self, task: Task, args_hash: str) -> dict[str, Any]:
+        return self._cache.explain_miss(task, args_hash)
+
+    # Calls.
+
+    @db_retry
+    def record_call_node(
+        self,
+        task_name: str,
+        task_hash: str,
+        args_hash: str,
+        expr_args: Arguments,
+        eval_args: Arguments,
+        result_hash: str,
+        child_call_hashes: list[str],
+        subtree_tasks: Iterable[Task],
+    ) -> str:
+        return self._calls.record(
+            task_name,
+            task_hash,
+            args_hash,
+            expr_args,
+            eval_args,
+            result_hash,
+            child_call_hashes,
+            subtree_tasks,
+        )
+
+    @db_retry
+    def record_call_node_context(
+        self, call_hash: str, context_hash: str | None, context: dict[str, Any]
+    ) -> str:
+        context_hash = context_hash or self._values.record(context)
+        self._tags.record(TagEntity.CallNode, call_hash, [(CONTEXT_KEY, context_hash)])
+        return context_hash
+
+    @db_retry
+    def get_subtree_tasks(self, call_hash: str) -> set[str]:
+        return self._calls.get_subtree_tasks(call_hash)
+
+    @db_retry
+    def get_subtree_tasks_many(self, call_hashes: Iterable[str]) -> dict[str, set[str]]:
+        return self._calls.get_subtree_tasks_many(call_hashes)
+
+    # Handles.
+
+    @db_retry
+    def advance_handle(self, parent_handles: list[Handle], child_handle: Handle) -> None:
+        self._handles.advance(parent_handles, child_handle)
+
+    @db_retry
+    def rollback_handle(self, handle: Handle) -> None:
+        self._handles.rollback(handle)
+
+    @db_retry
+    def is_valid_handle(self, handle: Handle) -> bool | None:
+        return self._handles.is_valid(handle)
+
+    # Runs.
+
+    def record_execution(self, exec_id: str, args: list[str]) -> None:
+        self._runs.record_execution(exec_id, args)
+
+    @db_retry
+    def record_updated_time(self, execution_id: str) -> None:
+        self._runs.record_updated_time(execution_id)
+
+    @db_retry
+    def record_job_start(self, job: Job, now: dt.datetime | None = None) -> orm.Job:
+        self._runs.start_job(job, now)
+        self._stale = True
+        return self.session.get(orm.Job, job.id)
+
+    @db_retry
+    def record_job_end(
+        self, job: Job, now: dt.datetime | None = None, status: str | None = None
+    ) -> None:
+        self._runs.end_job(job, now)
+        self._stale = True
+
+    @db_retry
+    def get_job(self, job_id: str) -> dict[str, Any] | None:
+        return self._runs.get(job_id)
+
+    # Tags.
+
+    @db_retry
+    def record_tags(
+        self,
+        entity_type: TagEntity,
+        entity_id: str,
+        tags: Iterable[KeyValue],
+        parents: Iterable[str] = (),
+        update: bool = False,
+        new: bool = False,
+    ) -> list[TagRow]:
+        self._stale = True
+        return self._tags.record(entity_type, entity_id, tags, parents, update, new)
+
+    @db_retry
+    def update_tags(
+        self,
+        entity_type: TagEntity,
+        entity_id: str,
+        old_keys: Iterable[str],
+        new_tags: Iterable[KeyValue],
+    ) -> list[TagRow]:
+        self._stale = True
+        return self._tags.update(entity_type, entity_id, old_keys, new_tags)
+
+    @db_retry
+    def delete_tags(
+        self, entity_id: str, tags: Iterable[KeyValue], keys: Iterable[str] = ()
+    ) -> list[TagRow]:
+        self._stale = True
+        return self._tags.delete(entity_id, tags, keys)
+
+    @db_retry
+    def get_tags(self, entity_ids: list[str]) -> dict[str, TagMap]:
+        return self._tags.get(entity_ids)
+
+    def rollback(self) -> None:
+        """Undoes what the session has not committed."""
+        if self._session is not None:
+            self._session.rollback()

@@ -1,0 +1,131 @@
+"""From what a person types to a record: ids and their prefixes, `-`, `~N`, task names, file paths."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from redun.backends.db.orm import Argument, CallNode, Execution, File, Job, Subvalue
+from redun.backends.db.query.callgraph import CallGraphQuery
+
+
+def infer_id(
+    session: Session, id: str, include_files: bool = True, required: bool = False
+) -> Any:
+    """
+    The record that a text means.
+
+    Parameters
+    ----------
+    session : the unit of work to read with.
+    id : a file path, `-` (newest execution), `~N` (N-th newest), an id or its prefix, or the bare
+        name of a task.
+    include_files : whether a path may be meant; it is if it exists or contains `:`.
+    required : whether there must be exactly one record; otherwise the first is taken.
+
+    Returns
+    -------
+    A row; `(File, Job, "result" or "arg")` for a file; None if nothing matches.
+
+    Raises
+    ------
+    ValueError
+        For `~N` out of range, and with `required` for no or several matches.
+    """
+    if include_files and may_be_path(id):
+        found = find_file(session, id)
+        if found:
+            return found
+    if is_execution_reference(id):
+        return find_execution(session, id)
+    query = CallGraphQuery(session).like_id(id)
+    return query.one() if required else query.first()
+
+
+def may_be_path(text: str) -> bool:
+    """Whether a text is to be tried as the path of a file."""
+    return ":" in text or os.path.exists(text)
+
+
+def is_execution_reference(text: str) -> bool:
+    """Whether a text is `-` or `~N`."""
+    return text == "-" or (len(text) > 1 and text[0] == "~")
+
+
+def find_execution(session: Session, reference: str) -> Execution | None:
+    """
+    The execution that `-` or `~N` means; None for `-` in an empty repo.
+
+    Raises `ValueError` if N is no number, too small or too large.
+    """
+    index = 1 if reference == "-" else int(reference[1:])
+    if index < 1:
+        raise ValueError("Execution index should >= 1.")
+    query = (
+        sa.select(Execution)
+        .join(Job, Job.id == Execution.job_id)
+        .order_by(Job.start_time.desc(), Execution.id)
+    )
+    found = session.scalars(query.offset(index - 1).limit(1)).first()
+    if found is None and reference != "-":
+        raise ValueError(f"Execution index too high: {index}")
+    return found
+
+
+def find_execution_ids(session: Session, references: list[str]) -> list[str]:
+    """The executions that ids, their prefixes, `-` and `~N` mean; what matches none is left out."""
+    found: list[str] = []
+    for reference in references:
+        if is_execution_reference(reference):
+            execution = find_execution(session, reference)
+            found += [execution.id] if execution else []
+        else:
+            query = CallGraphQuery(session).filter_types(["Execution"]).like_id(reference)
+            found += [ids[0] for ids in query.select("id")]
+    return list(dict.fromkeys(found))
+
+
+def find_file(session: Session, path: str) -> tuple[File, Job, str] | None:
+    """
+    The file recorded under exactly this path, with the job that tells most about it.
+
+    That is the latest job to give the file, alone or within its result: `(file, job, "result")`.
+    If none gave it, the latest to take it: `(file, job, "arg")`. None if the path isn't recorded.
+    """
+    files = sa.select(File.value_hash).where(File.path == path)
+    holders = sa.select(Subvalue.parent_value_hash, Subvalue.value_hash).where(
+        Subvalue.value_hash.in_(files)
+    )
+    whole = sa.select(File.value_hash.label("holder"), File.value_hash.label("file"))
+    inside = sa.select(holders.selected_columns[0], holders.selected_columns[1])
+    inside = inside.where(Subvalue.value_hash.in_(files))
+    either = sa.union_all(whole.where(File.path == path), inside).subquery()
+
+    results = (
+        sa.select(either.c.file, Job.id)
+        .join(CallNode, CallNode.value_hash == either.c.holder)
+        .join(Job, Job.call_hash == CallNode.call_hash)
+        # Of jobs that ended together the one that gave the file within something is told.
+        .order_by(Job.end_time.desc().nulls_last(), either.c.file == either.c.holder, Job.id)
+    )
+    arguments = (
+        sa.select(either.c.file, Job.id)
+        .join(Argument, Argument.value_hash == either.c.holder)
+        .join(Job, Job.call_hash == Argument.call_hash)
+        .order_by(Job.start_time.desc(), either.c.file == either.c.holder, Job.id)
+    )
+    for query, kind in ((results, "result"), (arguments, "arg")):
+        row = session.execute(query.limit(1)).first()
+        if row:
+            file, job = session.get(File, row[0]), session.get(Job, row[1])
+            assert file is not None and job is not None
+            return file, job, kind
+    return None
+
+
+def find_file_hashes(session: Session, path: str) -> list[str]:
+    """The values recorded as the file at exactly this path."""
+    return list(session.scalars(sa.select(File.value_hash).where(File.path == path)))

@@ -1,0 +1,64 @@
+"""What the stores share: one open repo."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy.engine import Connection, Engine
+
+from redun.backends.db.connection import Reader
+from redun.backends.db.recorder import Recorder
+from redun.hashing import get_scheme, set_scheme
+
+if TYPE_CHECKING:
+    from redun.value import TypeRegistry
+
+
+@contextmanager
+def hashing_as(scheme: str) -> Iterator[None]:
+    """Hashes in a repo's scheme for a while, whatever the process is doing."""
+    if get_scheme() == scheme:
+        yield
+        return
+    previous = set_scheme(scheme)
+    try:
+        yield
+    finally:
+        set_scheme(previous)
+
+
+@dataclass
+class Repo:
+    """
+    An open repo.
+
+    `reader` sees what is committed; `recorder` writes; `value_store` holds large payloads, or is
+    None. `max_value_size` is in bytes.
+    """
+
+    engine: Engine
+    recorder: Recorder
+    reader: Reader
+    type_registry: TypeRegistry
+    hash_scheme: str
+    max_value_size: int
+    value_store: Any = None
+
+    def hashing(self) -> Any:
+        """A context in which hashes are those of this repo."""
+        return hashing_as(self.hash_scheme)
+
+    def rows(self, statement: str, ids: Sequence[str]) -> list[tuple[Any, ...]]:
+        """The rows a `Reader` statement gives, after all that was handed over."""
+        self.recorder.flush(everything=False)
+        return self.reader.rows(statement, ids)
+
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """A connection for other queries, after all that was handed over."""
+        self.recorder.flush()
+        with self.engine.connect() as connection:
+            yield connection

@@ -1,0 +1,1 @@
+"""What the backend does, one kind of record a file."""

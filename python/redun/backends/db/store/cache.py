@@ -1,0 +1,261 @@
+"""Looking up what earlier calls returned."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Container, Iterable, Sequence
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import sqlalchemy as sa
+
+from redun.backends.base import CacheHit, CacheQuery
+from redun.backends.db import orm
+from redun.backends.db.repo import Repo
+from redun.backends.db.store.values import ValueStoreRows
+from redun.tags import CONTEXT_KEY
+
+if TYPE_CHECKING:
+    from redun.task import Task
+
+#: Calls that answer one query, newest first.
+Candidates: TypeAlias = list[str]
+
+SELECT_EVALUATIONS = """
+    SELECT e.eval_hash, v.value_hash, v.type, v.value
+    FROM evaluation AS e JOIN value AS v ON v.value_hash = e.value_hash
+    WHERE e.eval_hash {in_ids}
+"""
+SELECT_CALLS = """
+    SELECT args_hash, task_hash, call_hash, timestamp FROM call_node WHERE args_hash {in_ids}
+"""
+SELECT_SUBTREES = "SELECT call_hash, task_hash FROM call_subtree_task WHERE call_hash {in_ids}"
+SELECT_CONTEXTS = "SELECT entity_id, value FROM tag WHERE entity_id {in_ids} AND key = '%s'"
+SELECT_RESULTS = """
+    SELECT c.call_hash, v.value_hash, v.type, v.value
+    FROM call_node AS c JOIN value AS v ON v.value_hash = c.value_hash
+    WHERE c.call_hash {in_ids}
+"""
+SELECT_KNOWN_CALLS = "SELECT call_hash FROM call_node WHERE call_hash {in_ids}"
+
+# How many of the calls of a task are looked at to find the newest.
+RECENT_CALLS = 100
+
+
+class CacheRows:
+    """The cache: table `evaluation`, and the results of call nodes."""
+
+    def __init__(self, repo: Repo, values: ValueStoreRows) -> None:
+        self._repo = repo
+        self._values = values
+
+    def check_many(
+        self, queries: list[CacheQuery], task_hashes: Container[str]
+    ) -> list[CacheHit | None]:
+        """Answers many queries with one statement for each kind of thing they need."""
+        self._flush_if_asked_for(queries)
+        hits: list[CacheHit | None] = [None] * len(queries)
+        shallow = [index for index, query in enumerate(queries) if query.shallow]
+        if shallow:
+            self._check_shallow(queries, shallow, task_hashes, hits)
+        single = [
+            index for index, query in enumerate(queries) if query.single and hits[index] is None
+        ]
+        if single:
+            eval_hashes = [queries[index].eval_hash for index in single]
+            found = {
+                row[0]: row[1:] for row in self._repo.reader.rows(SELECT_EVALUATIONS, eval_hashes)
+            }
+            for index in single:
+                row = found.get(queries[index].eval_hash)
+                if row is not None:
+                    hits[index] = self._hit(row, None)
+        return hits
+
+    def get_results(self, call_hashes: Iterable[str]) -> dict[str, CacheHit]:
+        """The results of those of the calls that are recorded."""
+        wanted = list(call_hashes)
+        if self._repo.recorder.pending_calls(wanted):
+            self._repo.recorder.flush(everything=False)
+        results = {}
+        for call_hash, *row in self._repo.reader.rows(SELECT_RESULTS, wanted):
+            hit = self._hit(row, call_hash)
+            if hit is not None:
+                results[call_hash] = hit
+        return results
+
+    def known_calls(self, call_hashes: Iterable[str]) -> set[str]:
+        """Those of the calls that are recorded or handed over."""
+        wanted = set(call_hashes)
+        found = self._repo.recorder.pending_calls(wanted)
+        missing = list(wanted - found)
+        if missing:
+            found.update(row[0] for row in self._repo.reader.rows(SELECT_KNOWN_CALLS, missing))
+        return found
+
+    def get_evaluation(self, eval_hash: str) -> tuple[Any, bool]:
+        """The value of a reduction: (value, True), or (None, False)."""
+        for _, value_hash, type_name, data in self._repo.rows(SELECT_EVALUATIONS, [eval_hash]):
+            return self._values.load(value_hash, type_name, data)
+        return None, False
+
+    def get_call(self, call_hash: str) -> tuple[Any, bool]:
+        """The result of a call: (value, True), or (None, False)."""
+        for _, value_hash, type_name, data in self._repo.rows(SELECT_RESULTS, [call_hash]):
+            return self._values.load(value_hash, type_name, data)
+        return None, False
+
+    def find_in_execution(
+        self, execution_id: str, task_hash: str, args_hash: str, context_hash: str | None
+    ) -> str | None:
+        """The call of this execution's newest job with this task and these arguments."""
+        job, call = orm.Job.__table__, orm.CallNode.__table__
+        query = (
+            sa.select(call.c.call_hash)
+            .join(job, job.c.call_hash == call.c.call_hash)
+            .where(
+                job.c.execution_id == execution_id,
+                call.c.task_hash == task_hash,
+                call.c.args_hash == args_hash,
+            )
+            .order_by(job.c.start_time.desc())
+        )
+        with self._repo.reading() as connection:
+            calls = list(connection.execute(query).scalars())
+        if calls and context_hash:
+            contexts = self._contexts(calls)
+            calls = [call for call in calls if context_hash in contexts[call]]
+        return calls[0] if calls else None
+
+    def explain_miss(self, task: Task, args_hash: str) -> dict[str, Any]:
+        """What changed since the most similar call; see `RedunBackend.explain_cache_miss`."""
+        call, tasks = orm.CallNode.__table__, orm.Task.__table__
+        columns = (call.c.call_hash, call.c.task_hash, call.c.args_hash)
+        same_arguments = (
+            sa.select(*columns)
+            .join(tasks, tasks.c.hash == call.c.task_hash)
+            .where(
+                call.c.args_hash == args_hash,
+                tasks.c.name == task.name,
+                tasks.c.namespace == (task.namespace or ""),
+            )
+            .order_by(call.c.timestamp.desc())
+            .limit(1)
+        )
+        with self._repo.reading() as connection:
+            row = connection.execute(same_arguments).first()
+            reason = "new_task"
+            if row is None:
+                row = connection.execute(_newest_call(task.hash, connection)).first()
+                reason = "new_args"
+        if row is None:
+            return {"reason": "new_call"}
+        return {
+            "reason": reason,
+            "call_hash": row[0],
+            "call_task_hash": row[1],
+            "call_args_hash": row[2],
+        }
+
+    def _flush_if_asked_for(self, queries: list[CacheQuery]) -> None:
+        """Commits what waits if a query may be answered by it; mostly none is."""
+        recorder = self._repo.recorder
+        if recorder.is_pending(
+            evaluations=[query.eval_hash for query in queries if query.single],
+            call_keys=[(query.task_hash, query.args_hash) for query in queries if query.shallow],
+        ):
+            recorder.flush(everything=False)
+
+    def _check_shallow(
+        self,
+        queries: list[CacheQuery],
+        indexes: list[int],
+        task_hashes: Container[str],
+        hits: list[CacheHit | None],
+    ) -> None:
+        candidates = self._find_candidates(queries, indexes)
+        fitting: dict[int, str] = {}
+        while candidates:
+            # The newest call of each query is checked; few queries need to look at the next.
+            newest = {index: calls.pop() for index, calls in candidates.items()}
+            stale = {
+                call
+                for call, task in self._repo.reader.rows(SELECT_SUBTREES, list(newest.values()))
+                if task not in task_hashes
+            }
+            for index, call in newest.items():
+                if call not in stale:
+                    fitting[index] = call
+            candidates = {
+                index: calls
+                for index, calls in candidates.items()
+                if calls and index not in fitting
+            }
+        if fitting:
+            found = self._repo.reader.rows(SELECT_RESULTS, list(set(fitting.values())))
+            results = {row[0]: row[1:] for row in found}
+            for index, call in fitting.items():
+                if call in results:
+                    hits[index] = self._hit(results[call], call)
+
+    def _find_candidates(
+        self, queries: list[CacheQuery], indexes: list[int]
+    ) -> dict[int, Candidates]:
+        """For each query the calls with its task, arguments and context, oldest first."""
+        args_hashes = list({queries[index].args_hash for index in indexes})
+        by_key: dict[tuple[str, str], list[tuple[Any, str]]] = defaultdict(list)
+        for args_hash, task_hash, call_hash, timestamp in self._repo.reader.rows(
+            SELECT_CALLS, args_hashes
+        ):
+            by_key[task_hash, args_hash].append((timestamp, call_hash))
+        candidates: dict[int, Candidates] = {}
+        for index in indexes:
+            query = queries[index]
+            dated = by_key.get((query.task_hash, query.args_hash))
+            if dated:
+                candidates[index] = [call for _, call in sorted(dated)]
+        contexts = self._contexts({call for calls in candidates.values() for call in calls})
+        for index, calls in candidates.items():
+            context = queries[index].context_hash
+            # Without a context, only a call that was made without one can stand in.
+            candidates[index] = [
+                call
+                for call in calls
+                if (context in contexts[call] if context else not contexts[call])
+            ]
+        return {index: calls for index, calls in candidates.items() if calls}
+
+    def _contexts(self, call_hashes: Iterable[str]) -> dict[str, set[str]]:
+        """The hashes of the contexts that calls were made in."""
+        contexts: dict[str, set[str]] = defaultdict(set)
+        statement = SELECT_CONTEXTS % CONTEXT_KEY
+        for call_hash, value in self._repo.reader.rows(statement, list(call_hashes)):
+            contexts[call_hash].add(value.strip('"') if isinstance(value, str) else value)
+        return contexts
+
+    def _hit(self, row: Sequence[Any], call_hash: str | None) -> CacheHit | None:
+        """
+        The hit that (value_hash, type, data) is; None if the data is elsewhere and can't be had.
+        """
+        value_hash, type_name, data = row
+        if not data:
+            store = self._repo.value_store
+            data, found = store.get(value_hash) if store is not None else (b"", False)
+            if not found:
+                return None
+        return CacheHit(value_hash, type_name, data, call_hash)
+
+
+def _newest_call(task_hash: str, connection: sa.Connection) -> Any:
+    """The newest call of a task: (call_hash, task_hash, args_hash)."""
+    call = orm.CallNode.__table__
+    query = sa.select(call).where(call.c.task_hash == task_hash)
+    if connection.dialect.name == "sqlite":
+        # A task may have a million calls. The index on it is ordered by insertion, so the newest
+        # are found without sorting all.
+        query = query.order_by(sa.text("rowid DESC")).limit(RECENT_CALLS)
+    recent = query.subquery()
+    return (
+        sa.select(recent.c.call_hash, recent.c.task_hash, recent.c.args_hash)
+        .order_by(recent.c.timestamp.desc())
+        .limit(1)
+    )

@@ -1,0 +1,229 @@
+"""Tags: a graph of edits whose leaves are current."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any, TypeAlias
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from redun.backends.base import KeyValue, TagEntity, TagMap, TagRow
+from redun.backends.db import orm
+from redun.backends.db.errors import RedunDatabaseError
+from redun.backends.db.orm.types import json_text
+from redun.backends.db.repo import Repo
+from redun.hashing import hash_structs, hash_tag
+from redun.utils import MultiMap
+
+_tag: Any = orm.Tag.__table__
+_edit: Any = orm.TagEdit.__table__
+
+#: (tag_hash, entity_id, key, value) of a current tag.
+CurrentTag: TypeAlias = tuple[str, str, str, Any]
+
+# How many generations of a tag that replaces itself are looked up at once.
+GENERATIONS = 50
+
+# Ids in one IN (...); older SQLite takes 999 parameters.
+CHUNK = 900
+
+
+def tag_rows(tags: Sequence[tuple[str, str, str, Any]]) -> list[tuple[Any, ...]]:
+    """
+    The rows of tags that replace nothing, from (entity_type, entity_id, key, value).
+
+    Raises `TypeError` for a value without JSON form.
+    """
+    unique: dict[tuple[str, str, str], tuple[str, str, str, str]] = {}
+    for entity_type, entity_id, key, value in tags:
+        text = json_text(value)
+        unique[entity_id, key, text] = (entity_type, entity_id, key, text)
+    hashes = hash_structs([["Tag", *key, []] for key in unique])
+    return [(tag_hash, *row, True) for tag_hash, row in zip(hashes, unique.values(), strict=True)]
+
+
+class TagRows:
+    """The tables `tag` and `tag_edit`."""
+
+    def __init__(self, repo: Repo) -> None:
+        self._repo = repo
+
+    def record(
+        self,
+        entity_type: TagEntity,
+        entity_id: str,
+        tags: Iterable[KeyValue],
+        parents: Iterable[str] = (),
+        update: bool = False,
+        new: bool = False,
+    ) -> list[TagRow]:
+        """
+        Adds tags to an entity.
+
+        Parameters
+        ----------
+        parents : hashes of the tags that the new ones replace.
+        update : also replace the current tags with the same keys.
+        new : let tags that were replaced come back, as successors of themselves.
+        """
+        pairs = list(tags)
+
+        def write(connection: Connection) -> list[TagRow]:
+            replaced = set(parents)
+            if update:
+                keys = {key for key, _ in pairs}
+                current = _current_tags(connection, [entity_id])
+                replaced.update(tag[0] for tag in current if tag[2] in keys)
+            return _write(connection, entity_type, entity_id, pairs, replaced, new or update)
+
+        return self._transact(write) if pairs else []
+
+    def update(
+        self,
+        entity_type: TagEntity,
+        entity_id: str,
+        old_keys: Iterable[str],
+        new_tags: Iterable[KeyValue],
+    ) -> list[TagRow]:
+        """Replaces the current tags that have one of the old keys by the new tags."""
+        keys, pairs = set(old_keys), list(new_tags)
+
+        def write(connection: Connection) -> list[TagRow]:
+            current = _current_tags(connection, [entity_id])
+            replaced = {tag[0] for tag in current if tag[2] in keys}
+            return _write(connection, entity_type, entity_id, pairs, replaced, new=True)
+
+        return self._transact(write) if pairs else []
+
+    def delete(
+        self, entity_id: str, tags: Iterable[KeyValue], keys: Iterable[str] = ()
+    ) -> list[TagRow]:
+        """Deletes the current tags of an entity that equal one of the pairs or have a key."""
+        pairs = {(key, json_text(value)) for key, value in tags}
+        wanted = set(keys)
+
+        def write(connection: Connection) -> list[TagRow]:
+            replaced = {
+                tag_hash
+                for tag_hash, _, key, value in _current_tags(connection, [entity_id])
+                if key in wanted or (key, json_text(value)) in pairs
+            }
+            return _write(connection, TagEntity.Null, "", [("", None)], replaced, new=False)
+
+        return self._transact(write) if pairs or wanted else []
+
+    def get(self, entity_ids: Sequence[str]) -> dict[str, TagMap]:
+        """Current tags by entity id."""
+        found: dict[str, TagMap] = {}
+        with self._repo.reading() as connection:
+            for _, entity_id, key, value in _current_tags(connection, entity_ids):
+                found.setdefault(entity_id, MultiMap()).add(key, value)
+        return found
+
+    def _transact(self, write: Any) -> list[TagRow]:
+        with self._repo.hashing():
+            return self._repo.recorder.transact(write)
+
+
+def _current_tags(connection: Connection, entity_ids: Sequence[str]) -> list[CurrentTag]:
+    found: list[CurrentTag] = []
+    columns = (_tag.c.tag_hash, _tag.c.entity_id, _tag.c.key, _tag.c.value)
+    for chunk in _chunks(entity_ids):
+        query = sa.select(*columns).where(_tag.c.entity_id.in_(chunk), _tag.c.is_current)
+        found += [tuple(row) for row in connection.execute(query)]
+    return found
+
+
+def _states(connection: Connection, tag_hashes: Sequence[str]) -> dict[str, bool]:
+    """Whether tags are current; unknown ones are left out."""
+    states: dict[str, bool] = {}
+    for chunk in _chunks(tag_hashes):
+        query = sa.select(_tag.c.tag_hash, _tag.c.is_current).where(_tag.c.tag_hash.in_(chunk))
+        states.update((row[0], row[1]) for row in connection.execute(query))
+    return states
+
+
+def _chunks(ids: Sequence[str]) -> Iterable[Sequence[str]]:
+    return (ids[start : start + CHUNK] for start in range(0, len(ids), CHUNK))
+
+
+def _write(
+    connection: Connection,
+    entity_type: TagEntity,
+    entity_id: str,
+    pairs: list[KeyValue],
+    parents: set[str],
+    new: bool,
+) -> list[TagRow]:
+    """Writes tags that replace `parents`; the result has one entry for each pair."""
+    ordered = sorted(parents)
+    known_parents = _states(connection, ordered)
+    unknown = [parent for parent in ordered if parent not in known_parents]
+    if unknown:
+        raise RedunDatabaseError(f"Unknown parent tags: {', '.join(unknown)}")
+    written = [
+        (hash_tag(entity_id, key, value, ordered), entity_id, key, value) for key, value in pairs
+    ]
+    states = _states(connection, [row[0] for row in written])
+    fresh = {row[0]: row for row in written if row[0] not in states}
+    _insert(connection, entity_type, [(row, ordered) for row in fresh.values()])
+    if new:
+        replaced = {row[0]: row for row in written if states.get(row[0]) is False}
+        for row in replaced.values():
+            _revive(connection, entity_type, row)
+    return written
+
+
+def _insert(
+    connection: Connection,
+    entity_type: TagEntity,
+    rows: list[tuple[CurrentTag, list[str]]],
+) -> None:
+    """Inserts tags, each with the tags it replaces, which stop being current."""
+    if not rows:
+        return
+    connection.execute(
+        sa.insert(_tag),
+        [
+            {
+                "tag_hash": tag_hash,
+                "entity_type": entity_type,
+                "entity_id": entity_id,
+                "key": key,
+                "value": value,
+                "is_current": True,
+            }
+            for (tag_hash, entity_id, key, value), _ in rows
+        ],
+    )
+    edits = [
+        {"parent_id": parent, "child_id": row[0]} for row, parents in rows for parent in parents
+    ]
+    if edits:
+        connection.execute(sa.insert(_edit), edits)
+        for chunk in _chunks(sorted({edit["parent_id"] for edit in edits})):
+            connection.execute(
+                sa.update(_tag).where(_tag.c.tag_hash.in_(chunk)).values(is_current=False)
+            )
+
+
+def _revive(connection: Connection, entity_type: TagEntity, row: CurrentTag) -> None:
+    """
+    Lets a replaced tag come back: as its own successor, or the newest of those.
+
+    The hash of a generation follows from the one before, so many are looked up in one statement.
+    """
+    tag_hash, entity_id, key, value = row
+    while True:
+        generations = []
+        for _ in range(GENERATIONS):
+            parent, tag_hash = tag_hash, hash_tag(entity_id, key, value, [tag_hash])
+            generations.append((parent, tag_hash))
+        states = _states(connection, [successor for _, successor in generations])
+        for parent, successor in generations:
+            state = states.get(successor)
+            if state is None:
+                _insert(connection, entity_type, [((successor, entity_id, key, value), [parent])])
+            if state is not False:
+                return

@@ -1,0 +1,241 @@
+"""`redun log`: what ran, with what, and what came of it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from redun.bootstrap.errors import RedunClientError, UsageError
+from redun.cli.app import RedunCommand
+from redun.cli.context import AppContext, open_backend, pass_app
+from redun.tags import parse_tag_key_value
+
+if TYPE_CHECKING:
+    from redun.backends.db import RedunBackendDb
+    from redun.backends.db.query import CallGraphQuery, Selection
+
+BATCH = 500
+
+_OPTIONS = [
+    click.option("--all", "all_types", is_flag=True, help="Show records of every type."),
+    click.option("--exec", "execution", is_flag=True, help="Show executions."),
+    click.option("--job", is_flag=True, help="Show jobs."),
+    click.option("--call-node", is_flag=True, help="Show calls."),
+    click.option("--task", is_flag=True, help="Show tasks."),
+    click.option("--value", is_flag=True, help="Show values."),
+    click.option("--file", is_flag=True, help="Show files."),
+    click.option("--exec-status", metavar="A,B", help="Executions: RUNNING, FAILED, DONE."),
+    click.option("--job-status", metavar="A,B", help="Jobs: RUNNING, FAILED, CACHED, DONE."),
+    click.option("--task-name", metavar="NAME", multiple=True, help="Jobs and tasks of this name."),
+    click.option("--task-hash", metavar="HASH", multiple=True, help="Jobs and tasks by hash."),
+    click.option("--value-type", metavar="TYPE", multiple=True, help="Values of this type."),
+    click.option("--file-path", metavar="PATTERN", multiple=True, help="Files; `*` is a wildcard."),
+    click.option("--exec-id", metavar="IDS", help="Records of these executions, comma-separated."),
+    click.option("--result", metavar="HASH", multiple=True, help="Jobs that gave this value."),
+    click.option("--arg", metavar="HASH", multiple=True, help="Jobs that took this value."),
+    click.option("-t", "--tag", metavar="K[=V]", multiple=True, help="Records with this tag."),
+    click.option("--exec-tag", metavar="K[=V]", multiple=True, help="Executions with this tag."),
+]
+
+
+def query_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Adds the options that select records."""
+    for option in reversed(_OPTIONS):
+        function = option(function)
+    return function
+
+
+@click.command("log", cls=RedunCommand)
+@click.argument("ids", nargs=-1, metavar="[ID]...")
+@query_options
+@click.option("--count", is_flag=True, help="Show only how many records there are.")
+@click.option(
+    "--format", "format_name", type=click.Choice(["text", "json"]), default="text",
+    show_default=True, help="Text, or one JSON object a line.",
+)  # fmt: skip
+@click.option("--detail", is_flag=True, help="Show everything about each record.")
+@click.option("--no-pager", is_flag=True, help="Never send output through a pager.")
+@pass_app
+def command(
+    app: AppContext,
+    ids: tuple[str, ...],
+    count: bool,
+    format_name: str,
+    detail: bool,
+    no_pager: bool,
+    **options: Any,
+) -> None:
+    """Show information on historical runs.
+
+    ID is an execution, job, call, task or value id or a prefix of it, `-` for the latest execution,
+    `~N` for the N-th latest, the name of a task, or the path of a file.
+    """
+    selection = make_selection(options)
+    backend = open_backend(app)
+    log = _Log(app, backend, selection, count, format_name == "json", detail)
+    if not ids and selection.is_recent:
+        app.ui.line("Recent executions:")
+        app.ui.line()
+    with app.ui.pager(enabled=not no_pager):
+        if not ids:
+            log.show_query(selection.query(backend.session))
+        for record_id in ids:
+            log.show_id(record_id)
+
+
+def make_selection(options: dict[str, Any]) -> Selection:
+    """The selection that the options of `query_options` ask for.
+
+    Raises
+    ------
+    UsageError
+        For an unknown status or a malformed tag.
+    """
+    from redun.backends.db.query import Selection
+    from redun.backends.db.query.conditions import EXECUTION_STATUSES, JOB_STATUSES
+
+    flags = {
+        "Execution": "execution",
+        "Job": "job",
+        "CallNode": "call_node",
+        "Task": "task",
+        "Value": "value",
+    }
+    exec_ids = options["exec_id"]
+    return Selection(
+        types=frozenset(name for name, flag in flags.items() if options[flag]),
+        all_types=options["all_types"],
+        files=options["file"],
+        execution_statuses=_statuses("--exec-status", options["exec_status"], EXECUTION_STATUSES),
+        job_statuses=_statuses("--job-status", options["job_status"], JOB_STATUSES),
+        task_names=list(options["task_name"]),
+        task_hashes=list(options["task_hash"]),
+        value_types=list(options["value_type"]),
+        file_paths=list(options["file_path"]),
+        execution_ids=None if exec_ids is None else _words(exec_ids),
+        results=list(options["result"]),
+        arguments=list(options["arg"]),
+        tags=_tags("--tag", options["tag"]),
+        execution_tags=_tags("--exec-tag", options["exec_tag"]),
+    )
+
+
+def _words(text: str | None) -> list[str]:
+    return [word.strip() for word in (text or "").split(",") if word.strip()]
+
+
+def _statuses(option: str, text: str | None, known: tuple[str, ...]) -> list[str]:
+    statuses = _words(text)
+    for status in statuses:
+        if status not in known:
+            raise UsageError(
+                f"{option}: unknown status `{status}`", hints=["choose from " + ", ".join(known)]
+            )
+    if text is not None and not statuses:
+        raise UsageError(f"{option}: a status is needed", hints=["choose from " + ", ".join(known)])
+    return statuses
+
+
+def _tags(option: str, texts: tuple[str, ...]) -> list[tuple[str, Any]]:
+    try:
+        return [parse_tag_key_value(text, value_required=False) for text in texts]
+    except ValueError as error:
+        hint = f"write `{option} key` or `{option} key=value`"
+        raise UsageError(f"{option}: {error}", hints=[hint]) from error
+
+
+class _Log:
+    """Prints what a selection finds, in the form that was asked for."""
+
+    def __init__(
+        self,
+        app: AppContext,
+        backend: RedunBackendDb,
+        selection: Selection,
+        count: bool,
+        as_json: bool,
+        detail: bool,
+    ) -> None:
+        from redun.cli.show import Show
+
+        self._ui = app.ui
+        self._session = backend.session
+        self._selection = selection
+        self._count = count
+        self._as_json = as_json
+        self._detail = detail
+        self._show = Show(backend)
+
+    def show_query(self, query: CallGraphQuery) -> None:
+        """Everything that a query finds."""
+        if self._count:
+            for name, number in query.count():
+                self._ui.line(f"{number:>8} {name}")
+        elif self._selection.files and not self._as_json:
+            hashes = [value_hash for _name, ids in query.ids() for value_hash in ids]
+            self._print(self._show.files(hashes))
+        else:
+            for name, ids in query.ids():
+                self._show_records(name, ids, self._detail)
+
+    def show_id(self, record_id: str) -> None:
+        """Everything that one id, prefix, name or path means."""
+        from redun.backends.db.query import CallGraphQuery
+        from redun.backends.db.query.ids import (
+            find_execution,
+            find_file_hashes,
+            is_execution_reference,
+            may_be_path,
+        )
+
+        hashes = find_file_hashes(self._session, record_id) if may_be_path(record_id) else []
+        if hashes and not self._count:
+            if self._as_json:
+                self._show_records("Value", hashes, detail=True)
+            else:
+                self._print(self._show.file_path(record_id, hashes))
+            return
+        if is_execution_reference(record_id):
+            try:
+                execution = find_execution(self._session, record_id)
+            except ValueError as error:
+                hint = "`redun log` lists the executions; `~1` is the latest"
+                raise RedunClientError(str(error), hints=[hint]) from error
+            found = [execution.id] if execution else []
+            if not self._count:
+                self._show_records("Execution", found, detail=True)
+                return
+            query = CallGraphQuery(self._session).filter_ids(found)
+        else:
+            types = self._selection.wanted_types(frozenset(CallGraphQuery.MODEL_NAMES))
+            query = self._selection.query(self._session, types).like_id(record_id)
+        if self._count:
+            self.show_query(query)
+            return
+        nothing = True
+        for name, ids in query.ids():
+            nothing = nothing and not ids
+            self._show_records(name, ids, detail=True)
+        if nothing:
+            self._ui.note(f"hint: nothing recorded matches `{record_id}`")
+
+    def _show_records(self, name: str, ids: list[str], detail: bool) -> None:
+        if self._as_json:
+            self._print(self._records(name, ids))
+        elif detail:
+            self._print(self._show.details(name, ids))
+        else:
+            self._print(self._show.lines(name, ids))
+
+    def _records(self, name: str, ids: list[str]) -> Iterator[str]:
+        from redun.backends.db.serializers import RecordSerializer
+
+        for record in RecordSerializer().serialize_ids(self._session, name, ids):
+            yield json.dumps(record, sort_keys=True)
+
+    def _print(self, lines: Iterator[str]) -> None:
+        for line in lines:
+            self._ui.line(line)

@@ -1,0 +1,1 @@
+"""Records as lines of text. Nothing here prints or asks a database."""

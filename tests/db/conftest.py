@@ -1,0 +1,129 @@
+"""Fixtures for tests of the database backend."""
+
+from __future__ import annotations
+
+import itertools
+import sqlite3
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from redun.backends.base import Records
+from redun.backends.db import RedunBackendDb
+
+START = 1_700_000_000.0
+
+
+@pytest.fixture
+def backend() -> Iterator[RedunBackendDb]:
+    """An open repo in memory."""
+    backend = RedunBackendDb("sqlite:///:memory:")
+    backend.load()
+    yield backend
+    backend.close()
+
+
+@pytest.fixture
+def db_path(tmp_path: Path) -> Path:
+    """Where the repo of `file_backend` is."""
+    return tmp_path / "redun.db"
+
+
+@pytest.fixture
+def file_backend(db_path: Path) -> Iterator[RedunBackendDb]:
+    """An open repo in a file."""
+    backend = RedunBackendDb(f"sqlite:///{db_path}")
+    backend.load()
+    yield backend
+    backend.close()
+
+
+@pytest.fixture
+def read_rows() -> Callable[..., list[tuple[Any, ...]]]:
+    """Runs a query on a database file as somebody else would, and returns the rows."""
+
+    def read(path: Path, query: str, *params: Any) -> list[tuple[Any, ...]]:
+        connection = sqlite3.connect(path)
+        try:
+            return connection.execute(query, params).fetchall()
+        finally:
+            connection.close()
+
+    return read
+
+
+@pytest.fixture
+def schema_of() -> Callable[[Path], dict[str, Any]]:
+    """What SQLite says about the tables of a database file, free of naming and spelling."""
+
+    def describe(path: Path) -> dict[str, Any]:
+        connection = sqlite3.connect(path)
+        tables: dict[str, Any] = {}
+        names = "SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name"
+        for (table,) in connection.execute(names).fetchall():
+            sql = connection.execute(
+                "SELECT sql FROM sqlite_master WHERE name = ? AND type = 'table'", (table,)
+            ).fetchone()[0]
+            indexes = []
+            for _, name, unique, origin, partial in connection.execute(
+                f"PRAGMA index_list('{table}')"
+            ).fetchall():
+                columns = connection.execute(f"PRAGMA index_info('{name}')").fetchall()
+                indexes.append([name, unique, origin, partial, [column[2] for column in columns]])
+            columns = connection.execute(f"PRAGMA table_info('{table}')").fetchall()
+            references = connection.execute(f"PRAGMA foreign_key_list('{table}')").fetchall()
+            tables[table] = {
+                "columns": [list(column[1:]) for column in columns],
+                "indexes": sorted(indexes),
+                "references": sorted(list(reference[2:]) for reference in references),
+                "deferred": sql.count("DEFERRABLE INITIALLY DEFERRED"),
+                "deferred_name": "CONSTRAINT ct_job_execution_id FOREIGN KEY" in sql,
+            }
+        connection.close()
+        return tables
+
+    return describe
+
+
+@pytest.fixture
+def make_hash() -> Callable[[], str]:
+    """Makes up a new hash at each call."""
+    numbers = itertools.count(1)
+    return lambda: f"{next(numbers):040x}"
+
+
+@pytest.fixture
+def make_jobs(make_hash: Callable[[], str]) -> Callable[..., Records]:
+    """
+    Makes up the records of a run: `count` finished child jobs of a root job that is running.
+
+    With `root=False` only the children, for an execution that was made before.
+    """
+
+    def make(count: int, root: bool = True, execution: str = "exec") -> Records:
+        records = Records()
+        task = "t" * 40
+        root_job = f"root-{execution}"
+        if root:
+            records.values.append((task, "redun.Task", "application/python-pickle", b"task"))
+            records.tasks.append((task, "leaf", "bench", "def leaf(x): ..."))
+            records.executions.append((execution, '["run"]', root_job))
+            records.job_starts.append((root_job, START, task, None, execution))
+        for _ in range(count):
+            argument, result, call, args_hash, job = (make_hash() for _ in range(5))
+            for value in (argument, result):
+                records.values.append(
+                    (value, "builtins.int", "application/python-pickle", b"\x80\x03K\x01.")
+                )
+            records.evaluations.append((make_hash(), task, args_hash, result))
+            records.call_nodes.append((call, "bench.leaf", task, args_hash, result, START + 1))
+            records.subtree_tasks.append((call, task))
+            records.arguments.append((make_hash(), call, argument, 0, None))
+            job_id = f"{execution}-{job}"
+            records.job_starts.append((job_id, START + 1, task, root_job, execution))
+            records.job_ends.append((job_id, START + 2.25, False, call))
+        return records
+
+    return make
