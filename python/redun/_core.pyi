@@ -231,10 +231,10 @@ class Machine:
         """How much of each resource is held."""
 
     def active(self) -> int:
-        """The number of jobs for which the host still owes an event."""
+        """The number of nodes, operations included, that the host was asked about and still owes an answer."""
 
     def stalled(self) -> list[int]:
-        """Jobs that wait for each other in a cycle; empty while any job is active."""
+        """Collapsed jobs in a cycle of waits, each of which breaks it by failing; empty if any is active."""
 
     def validate(self) -> None:
         """Derive every index and counter again. Raises `CoreError` if one differs."""

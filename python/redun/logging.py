@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from typing import TextIO
 
 _PREFIX = "[redun] "
@@ -25,6 +27,7 @@ class StderrHandler(logging.StreamHandler):
 
     def __init__(self) -> None:
         self._stream: TextIO | None = None
+        self._held: list[str] | None = None
         logging.Handler.__init__(self)
 
     @property
@@ -41,14 +44,47 @@ class StderrHandler(logging.StreamHandler):
                 text = f"{_PREFIX}{record.getMessage()}\n"
             else:
                 text = self.format(record) + "\n"
-            stream = self.stream
-            stream.write(text)
-            if not getattr(stream, "line_buffering", False):
-                stream.flush()
+            self._write(text)
         except RecursionError:
             raise
         except Exception:
             self.handleError(record)
+
+    def _write(self, text: str) -> None:
+        if self._held is not None:
+            self._held.append(text)
+            return
+        stream = self.stream
+        stream.write(text)
+        if not getattr(stream, "line_buffering", False):
+            stream.flush()
+
+    @contextmanager
+    def holding(self) -> Iterator[None]:
+        """Keep messages back until the end of the block (or `release`), then write them at once."""
+        if self._held is not None:
+            yield
+            return
+        self._held = []
+        try:
+            yield
+        finally:
+            held, self._held = self._held, None
+            if held:
+                self._write("".join(held))
+
+    def release(self) -> None:
+        """Write what is kept back now."""
+        if self._held:
+            held, self._held = self._held, None
+            try:
+                self._write("".join(held))
+            finally:
+                self._held = []
+
+    def is_plain(self) -> bool:
+        """Whether a record would be written as its message, behind the prefix."""
+        return self.formatter is log_formatter and not self.filters
 
 
 log_formatter = logging.Formatter(_PREFIX + "%(message)s")
@@ -59,3 +95,19 @@ logger = logging.getLogger("redun")
 logger.setLevel(logging.INFO)
 logger.addHandler(log_handler)
 logger.propagate = False
+
+
+def log_line(target: logging.Logger, level: int, text: str) -> None:
+    """Log one line.
+
+    A run logs a line a job. Where nobody but our own handler listens, the line goes straight to it,
+    without a record that nobody would see.
+    """
+    if not target.isEnabledFor(level):
+        return
+    alone = target is logger and not target.propagate and target.handlers == [log_handler]
+    if alone and not target.filters and level >= log_handler.level and log_handler.is_plain():
+        with log_handler.lock or nullcontext():
+            log_handler._write(f"{_PREFIX}{text}\n")
+    else:
+        target.log(level, text)

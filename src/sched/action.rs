@@ -1,4 +1,5 @@
-//! What the machine asks of the host, or reports to it. Opcodes and layouts are in the module header of [`super`].
+//! What the machine asks of the host, or reports to it. Opcodes and layouts are in the module
+//! header of [`super`].
 
 use super::job::{NodeId, SetId};
 use crate::digest::Digest;
@@ -12,7 +13,8 @@ pub struct Outcome {
     pub call: Option<Digest>,
     /// The tasks of its subtree.
     pub subtree: SetId,
-    /// Child jobs that have a call, in child order; `None` when there are none or the call was found, not made.
+    /// Child jobs that have a call, in child order; `None` when there are none or the call was
+    /// found, not made.
     pub children: Option<Vec<NodeId>>,
 }
 

@@ -1,4 +1,5 @@
-//! Checks and histories: `validate` derives every index again from first principles, `Trace` remembers stories.
+//! Checks and histories: `validate` derives every index again from first principles, `Trace`
+//! remembers stories.
 
 use std::fmt::Debug;
 

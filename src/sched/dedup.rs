@@ -1,8 +1,8 @@
 //! Equal jobs of a run: which job stands for an evaluation key.
 //!
-//! A key has one slot. A reusable job takes it when it begins to be computed or looked up, unless an unfinished
-//! job holds it, and again, by the same rule, when it ends: so an unfinished holder is the one to join, a
-//! finished holder is the newest one to replay.
+//! A key has one slot. A reusable job takes it when it begins to be computed or looked up, unless
+//! an unfinished job holds it, and again, by the same rule, when it ends: so an unfinished holder
+//! is the one to join, a finished holder is the newest one to replay.
 
 use std::hash::Hasher as _;
 
@@ -51,8 +51,9 @@ impl Dedup {
         found.copied()
     }
 
-    /// Gives the slot of its key to a job, unless another job holds it that has not ended.
-    pub fn claim(&mut self, nodes: &[Node], id: NodeId) {
+    /// Gives the slot of its key to a job, unless another job holds it that has not ended; tells
+    /// whether it did.
+    pub fn claim(&mut self, nodes: &[Node], id: NodeId) -> bool {
         let node = &nodes[id.index()];
         let same = |other: &NodeId| {
             let other = &nodes[other.index()];
@@ -64,12 +65,15 @@ impl Dedup {
             .entry(code, same, |other| hash_node(nodes, *other))
         {
             Entry::Occupied(mut slot) => {
-                if nodes[slot.get().index()].state.ended() {
+                let free = nodes[slot.get().index()].state.ended();
+                if free {
                     *slot.get_mut() = id;
                 }
+                free
             }
             Entry::Vacant(slot) => {
                 slot.insert(id);
+                true
             }
         }
     }

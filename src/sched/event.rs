@@ -1,4 +1,5 @@
-//! What the host tells the machine. The opcodes and tuple layouts are in the module header of [`super`].
+//! What the host tells the machine. The opcodes and tuple layouts are in the module header of
+//! [`super`].
 
 use super::job::{Kind, NodeId, TaskId};
 use crate::digest::Digest;

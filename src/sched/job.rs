@@ -1,4 +1,5 @@
-//! What the machine keeps of a node: ids, states, the permanent record and the part that lives until it ends.
+//! What the machine keeps of a node: ids, states, the permanent record and the part that lives
+//! until it ends.
 
 use smallvec::SmallVec;
 
@@ -172,6 +173,8 @@ pub(super) const CALLED: u8 = 8;
 pub(super) const GIVEN: u8 = 16;
 /// The outcome is that of `twin`; the job has no call of its own.
 pub(super) const MIRROR: u8 = 32;
+/// The job took the slot of its key; nobody can take it from an unfinished job.
+pub(super) const SLOT: u8 = 64;
 
 /// What is kept of a node for the whole run (72 bytes).
 #[derive(Clone, Debug)]
@@ -196,7 +199,7 @@ pub(super) struct Node {
     pub live: u32,
     pub kind: Kind,
     pub state: State,
-    /// `REUSABLE` and its neighbours.
+    /// Bits from `REUSABLE` to `SLOT`.
     pub flags: u8,
 }
 

@@ -1,8 +1,8 @@
 //! Resource limits: how much of each is used, and who is parked until enough is free.
 //!
-//! Requests are interned; jobs with the same request share one queue. Grants are made once a batch, over the requests
-//! that name a limit touched by it: a batch costs the number of those requests and of the grants, not that of the
-//! parked jobs, and priorities hold among all jobs of a batch.
+//! Requests are interned; jobs with the same request share one queue. Grants are made once a batch,
+//! over the requests that name a limit touched by it: a batch costs the number of those requests
+//! and of the grants, not that of the parked jobs, and priorities hold among all jobs of a batch.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -231,7 +231,8 @@ impl Limits {
         }
     }
 
-    /// The next parked job of a request that fits; entries of jobs that have left are dropped on the way.
+    /// The next parked job of a request that fits; entries of jobs that have left are dropped on
+    /// the way.
     fn head(&mut self, request: RequestId, parked: &impl Fn(NodeId) -> bool) -> Option<Parked> {
         if self.requests[request.index()].parked.is_empty() || !self.fits(request) {
             return None;

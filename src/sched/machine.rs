@@ -90,7 +90,8 @@ impl Machine {
         id
     }
 
-    /// Declares a limit, or changes what it can give. Parked jobs are looked at by the next batch, which may be empty.
+    /// Declares a limit, or changes what it can give. Parked jobs are looked at by the next batch,
+    /// which may be empty.
     pub fn set_limit(&mut self, name: &str, capacity: u64) {
         self.limits.set(name, capacity);
     }
@@ -98,8 +99,8 @@ impl Machine {
     /// Applies events in order and returns what to do, in order.
     ///
     /// # Errors
-    /// At the first event that is not legal. That event changes nothing, those after it are not applied, and the
-    /// actions of those before it are returned by the next call.
+    /// At the first event that is not legal. That event changes nothing, those after it are not
+    /// applied, and the actions of those before it are returned by the next call.
     pub fn handle(&mut self, events: impl IntoIterator<Item = Event>) -> Result<Vec<Action>> {
         if let Some(trace) = &mut self.trace {
             trace.batch += 1;

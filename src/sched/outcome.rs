@@ -41,7 +41,8 @@ impl Machine {
         (twin.has(CALLED) && twin.call == node.call).then_some(twin.subtree)
     }
 
-    /// The children that have ended with a call: their ids in order; hashes and subtrees go to the work space.
+    /// The children that have ended with a call: their ids in order; hashes and subtrees go to the
+    /// work space.
     fn collect_children(&mut self, id: NodeId) -> Option<Vec<NodeId>> {
         let scratch = &mut self.scratch;
         scratch.calls.clear();
@@ -57,7 +58,8 @@ impl Machine {
         (!children.is_empty()).then_some(children)
     }
 
-    /// `H(["CallNode", task hash, arguments hash, result hash, sorted hashes of the children's calls])`.
+    /// `H(["CallNode", task hash, arguments hash, result hash, sorted hashes of the children's
+    /// calls])`.
     fn hash_call(&mut self, id: NodeId, result: &ResultHash) -> Digest {
         let task = &self.tasks.hashes[self.arena.node(id).task.index()];
         let args = self.arena.live(id).args;

@@ -1,7 +1,7 @@
 //! Which jobs can never go on: cycles of nodes that wait for each other.
 //!
-//! A body that calls its own job again with equal arguments makes one: the inner call collapses onto the outer,
-//! which waits for it.
+//! A body that calls its own job again with equal arguments makes one: the inner call collapses
+//! onto the outer, which waits for it.
 
 use super::job::{Kind, NodeId, State};
 use super::machine::Machine;
@@ -14,8 +14,9 @@ struct Waits {
 }
 
 impl Machine {
-    /// If the host owes nothing: the collapsed jobs in a cycle of waits, in order. Failing one of them breaks the
-    /// cycle. (A cycle without a collapsed job, which the host would have to declare itself, gives its jobs.)
+    /// If the host owes nothing: the collapsed jobs in a cycle of waits, in order. Failing one of
+    /// them breaks the cycle. (A cycle without a collapsed job, which the host would have to
+    /// declare itself, gives its jobs.)
     pub fn stalled(&self) -> Vec<NodeId> {
         if self.owed > 0 {
             return Vec::new();

@@ -1,17 +1,19 @@
-//! What each event does to a job: one small function for each. Everything is checked before anything is changed.
+//! What each event does to a job: one small function for each. Everything is checked before
+//! anything is changed.
 
 use super::action::Action;
 use super::event::{Preparation, ResultHash, FLAG_CSE, FLAG_LOOKUP, FLAG_REUSABLE};
 use super::job::{
-    Kind, NodeId, RequestId, SetId, State, TaskId, CACHED, CALLED, GIVEN, MIRROR, PREPARED,
-    REUSABLE,
+    Bucket, Kind, NodeId, RequestId, SetId, State, TaskId, CACHED, CALLED, GIVEN, MIRROR, PREPARED,
+    REUSABLE, SLOT,
 };
 use super::machine::Machine;
 use crate::digest::Digest;
 use crate::error::{Error, Result};
 
 impl Machine {
-    /// Whether an event may be applied: `Ok(false)` for a node that was cancelled, whose late events are ignored.
+    /// Whether an event may be applied: `Ok(false)` for a node that was cancelled, whose late
+    /// events are ignored.
     pub(super) fn admit(
         &self,
         event: &'static str,
@@ -72,7 +74,7 @@ impl Machine {
         let scope = scope.unwrap_or(NodeId::NONE);
         self.arena.add(kind, scope, task.unwrap_or(TaskId::NONE));
         if let Some(task) = task {
-            self.tasks.counts[task.index()][super::job::Bucket::Pending as usize] += 1;
+            self.tasks.counts[task.index()][Bucket::Pending as usize] += 1;
         }
         Ok(())
     }
@@ -129,10 +131,11 @@ impl Machine {
         self.emit(Action::Collapse { id, onto: holder });
     }
 
-    /// Lets a reusable job stand for its key.
+    /// Lets a reusable job stand for its key; one that did when it started still does at its end.
     fn claim(&mut self, id: NodeId) {
-        if self.arena.node(id).has(REUSABLE) {
-            self.dedup.claim(&self.arena.nodes, id);
+        let node = self.arena.node(id);
+        if node.has(REUSABLE) && !node.has(SLOT) && self.dedup.claim(&self.arena.nodes, id) {
+            self.arena.node_mut(id).flags |= SLOT;
         }
     }
 
@@ -296,8 +299,9 @@ impl Machine {
         self.limits.clear();
         self.dedup.clear();
         for number in 0..self.arena.nodes.len() {
-            let node = &self.arena.nodes[number];
+            let node = &mut self.arena.nodes[number];
             if node.has(CALLED) && !node.has(MIRROR) && node.state != State::Cancelled {
+                node.flags &= !SLOT;
                 self.claim(NodeId(number as u32));
             }
         }

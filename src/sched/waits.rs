@@ -1,7 +1,8 @@
 //! Waiting and waking: AWAIT, the nodes in a result, operations, and how an end spreads.
 //!
-//! A wait is an entry in the waiters list of each node waited for, and a number of unmet entries. Each wait has an
-//! epoch, so that entries of a wait that was cut short by a failure are void and never have to be searched for.
+//! A wait is an entry in the waiters list of each node waited for, and a number of unmet entries.
+//! Each wait has an epoch, so that entries of a wait that was cut short by a failure are void and
+//! never have to be searched for.
 
 use super::action::Action;
 use super::job::{Kind, NodeId, State, CACHED, CALLED, MIRROR};
@@ -49,7 +50,8 @@ impl Machine {
         Ok(())
     }
 
-    /// Makes a node wait, in state `Waiting` or `Holding`; goes on at once if nothing is open or something failed.
+    /// Makes a node wait, in state `Waiting` or `Holding`; goes on at once if nothing is open or
+    /// something failed.
     pub(super) fn wait(&mut self, id: NodeId, deps: &[NodeId], state: State) {
         self.turn(id, state, 0);
         let failed = |dep: &&NodeId| self.arena.node(**dep).state.failed();
@@ -73,7 +75,8 @@ impl Machine {
         }
     }
 
-    /// Tells everybody who waits for a node that has ended. An end may end others: they queue up, nothing recurses.
+    /// Tells everybody who waits for a node that has ended. An end may end others: they queue up,
+    /// nothing recurses.
     pub(super) fn tell_waiters(&mut self) {
         while let Some((dep, waiters)) = self.work.pop_front() {
             for (waiter, epoch) in waiters {

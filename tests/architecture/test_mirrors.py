@@ -1,4 +1,7 @@
-"""A unit test is found where its module is: ``tests/unit/test_value_base.py`` for ``redun.value.base``."""
+"""A unit test is found by its module: ``tests/unit/test_value_base.py`` for ``redun.value.base``.
+
+Modules of the core count too: ``test_machine.py`` tests from Python what ``src/sched/machine.rs`` does.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +17,7 @@ ALL_TESTS = sorted((ROOT / "tests").rglob("test_*.py"))
 
 def mirrored_names() -> set[str]:
     """Return what a test may be called after: each module's path, or the end of it, with underscores."""
-    names = {"core"}
+    names = {"core", *(path.stem for path in (ROOT / "src").rglob("*.rs"))}
     for path in PACKAGE.rglob("*.py"):
         parts = path.relative_to(PACKAGE).with_suffix("").parts
         parts = parts[:-1] if parts[-1] == "__init__" else parts

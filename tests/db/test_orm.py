@@ -384,10 +384,9 @@ def test_large_value_is_described_without_loading_it(backend: RedunBackendDb) ->
 def test_value_stored_elsewhere(backend: RedunBackendDb) -> None:
     row = add_value(backend, "1" * 40, b"", "builtins.int")
     assert row.in_value_store
-    for look in ("value_parsed", "preview", "__repr__"):
+    for look in (lambda: row.value_parsed, lambda: row.preview, lambda: repr(row)):
         with pytest.raises(AssertionError, match="ValueStore is not defined"):
-            found = getattr(row, look)
-            found()
+            look()
 
     class Store:
         content: dict[str, bytes] = {}

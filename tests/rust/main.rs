@@ -4,6 +4,12 @@ mod codec;
 mod file;
 mod structure;
 mod value;
+mod sched_edges;
+mod sched_games;
+mod sched_kit;
+mod sched_model;
+mod sched_rules;
+mod sched_scale;
 
 #[test]
 fn every_file_is_listed() {

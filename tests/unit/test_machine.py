@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from redun._core import CoreError, Machine, get_scheme, hash_struct
 
 JOB, OP = 0, 1
@@ -103,7 +104,7 @@ def test_fan_out_collapse_reduce_and_replay(machine):
 
 def test_failures_spread(machine):
     start_root(machine)
-    wave = declare(1, 0, 1) + [(DECLARE, 2, JOB, 0, 1), (AWAIT, 2, [1])]
+    wave = [*declare(1, 0, 1), (DECLARE, 2, JOB, 0, 1), (AWAIT, 2, [1])]
     wave += [(DECLARE, 3, OP, 0, -1), (AWAIT, 3, [2]), (FINISHED, 0, [3])]
     machine.handle(wave)
     machine.handle([prepared(1, 5), (MISS, 1)])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 from redun.bootstrap.config import blaming_config, get_config_dir, is_config_local_db, setup_config
@@ -121,17 +122,20 @@ def run(
         Whatever the workflow raises.
     """
     key = get_abs_config_dir(get_config_dir(config_dir))
+    options: dict[str, Any] = {
+        "exec_argv": exec_argv,
+        "dryrun": dryrun,
+        "cache": cache,
+        "tags": tags,
+        "context": context or {},
+        "execution_id": execution_id,
+    }
     scheduler = _schedulers.get(key)
-    if scheduler is None or scheduler.is_running:
-        # A workflow may itself call this function while its own scheduler is busy.
-        scheduler = setup_scheduler(config_dir)
-        _schedulers.setdefault(key, scheduler)
-    return scheduler.run(
-        expr,
-        exec_argv=exec_argv,
-        dryrun=dryrun,
-        cache=cache,
-        tags=tags,
-        context=context or {},
-        execution_id=execution_id,
-    )
+    if scheduler is None:
+        scheduler = _schedulers[key] = setup_scheduler(config_dir)
+    if not scheduler.is_running:
+        return scheduler.run(expr, **options)
+    # A task called this function while the scheduler is busy with that very task.
+    other = setup_scheduler(config_dir)
+    with closing(other.backend):
+        return other.run(expr, **options)

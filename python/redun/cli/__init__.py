@@ -6,7 +6,7 @@ Everything else is imported when it is first asked for, so that naming this pack
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import IO, Any
 
 _OWNERS = {
@@ -20,6 +20,8 @@ _OWNERS = {
     "arg_name2cli_name": "redun.bootstrap.arguments",
     "check_version": "redun.cli.versions",
     "find_config_dir": "redun.bootstrap.config",
+    "format_timedelta": "redun.utils.clock",
+    "format_timestamp": "redun.utils.clock",
     "format_setup_help": "redun.bootstrap.setup_args",
     "get_config_dir": "redun.bootstrap.config",
     "get_config_path": "redun.bootstrap.config",
@@ -35,7 +37,7 @@ _OWNERS = {
     "setup_scheduler": "redun.bootstrap.scheduler",
 }
 
-__all__ = ["RedunClient", "main", *_OWNERS]
+__all__ = ["RedunClient", "format_tags", "main", *_OWNERS]
 
 
 def __getattr__(name: str) -> Any:
@@ -45,6 +47,21 @@ def __getattr__(name: str) -> Any:
     import importlib
 
     return getattr(importlib.import_module(owner), name)
+
+
+def format_tags(tags: Iterable[Any], max_length: int = 50) -> str:
+    """`(k=v, k2=v2)` for tag rows, sorted as text; empty for no tags.
+
+    Parameters
+    ----------
+    tags
+        Rows with the attributes `key` and `value`.
+    max_length
+        Keys and values are cut to this number of characters.
+    """
+    from redun.cli.render.parts import format_tags as format_pairs
+
+    return format_pairs(((tag.key, tag.value) for tag in tags), max_length)
 
 
 class RedunClient:

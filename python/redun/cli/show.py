@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 
 from redun.backends.db.dataflow import display_dataflow, make_dataflow_dom, walk_dataflow
-from redun.backends.db.orm import Argument, CallEdge, CallNode, Job, Subvalue, Value
+from redun.backends.db.orm import Argument, CallEdge, CallNode, File, Job, Subvalue, Value
 from redun.backends.db.query import JobView, ValueView, Views
 from redun.backends.db.shown import full_repr, shown_repr
 from redun.cli.render.call_node import call_node_line, call_node_lines, dataflow_lines
@@ -160,54 +160,43 @@ class Show:
 
     def _file_value(self, view: ValueView) -> Iterator[str]:
         yield file_line(view)
-        if self._producers([view.value_hash]):
+        if self._first_producer(view.value_hash):
             return
-        consumer = self._latest_consumer([view.value_hash])
+        consumer = self._latest_consumer(view.value_hash)
         if consumer:
             yield from self._file_role(False, consumer)
 
-    def file_path(self, path: str, hashes: list[str]) -> Iterator[str]:
+    def file_path(self, file: File, produced: bool) -> Iterator[str]:
         """
         A file, and the job that first gave it or, if none did, last took it.
 
         Parameters
         ----------
-        hashes : the values recorded under the path.
+        produced : whether a job gave it.
         """
-        producers = self._producers(hashes)
-        if producers:
-            job_id, holder = producers[0]
-        else:
-            consumer = self._latest_consumer(hashes)
-            if consumer is None:
-                yield from self.files(hashes)
-                return
-            job_id, holder = consumer
-        yield from map(file_line, self._views.values([holder]))
-        yield from self._file_role(bool(producers), (job_id, holder))
+        file_hash = file.value_hash
+        yield from self.files([file_hash])
+        find = self._first_producer if produced else self._latest_consumer
+        job_id = find(file_hash)
+        if job_id:
+            yield from self._file_role(produced, job_id)
 
-    def _file_role(self, produced: bool, job: tuple[str, str]) -> Iterator[str]:
-        yield file_role_line(produced, job[0])
+    def _file_role(self, produced: bool, job_id: str) -> Iterator[str]:
+        yield file_role_line(produced, job_id)
         yield ""
-        yield from indent(self._job_by_id(job[0]))
-        yield ""
+        yield from indent(self._job_by_id(job_id))
 
-    def _producers(self, hashes: list[str]) -> list[tuple[str, str]]:
-        """The job that ended first of those that gave one of the values, with that value."""
-        query = sa.select(Job.id, _HOLDERS.c.file).select_from(_HOLDERS)
-        query = query.join(CallNode, CallNode.value_hash == _HOLDERS.c.holder)
-        query = query.join(Job, Job.call_hash == CallNode.call_hash)
-        query = query.where(_HOLDERS.c.file.in_(hashes)).order_by(Job.end_time, Job.id).limit(1)
-        return [(row[0], row[1]) for row in self._session.execute(query)]
+    def _first_producer(self, file_hash: str) -> str | None:
+        """The job that ended first of those that gave a file, alone or within something."""
+        query = sa.select(Job.id).join(CallNode, CallNode.call_hash == Job.call_hash)
+        query = query.where(CallNode.value_hash.in_(_holders(file_hash)))
+        return self._session.scalars(query.order_by(Job.end_time, Job.id).limit(1)).first()
 
-    def _latest_consumer(self, hashes: list[str]) -> tuple[str, str] | None:
-        """The job that started last of those that took one of the values, with that value."""
-        query = sa.select(Job.id, _HOLDERS.c.file).select_from(_HOLDERS)
-        query = query.join(Argument, Argument.value_hash == _HOLDERS.c.holder)
-        query = query.join(Job, Job.call_hash == Argument.call_hash)
-        query = query.where(_HOLDERS.c.file.in_(hashes))
-        row = self._session.execute(query.order_by(Job.start_time.desc(), Job.id).limit(1)).first()
-        return (row[0], row[1]) if row else None
+    def _latest_consumer(self, file_hash: str) -> str | None:
+        """The job that started last of those that took a file, alone or within something."""
+        query = sa.select(Job.id).join(Argument, Argument.call_hash == Job.call_hash)
+        query = query.where(Argument.value_hash.in_(_holders(file_hash)))
+        return self._session.scalars(query.order_by(Job.start_time.desc(), Job.id).limit(1)).first()
 
     def _dataflow(self, value: Value, name: str) -> Iterator[str]:
         shown = full_repr(value.preview)
@@ -215,11 +204,12 @@ class Show:
         yield from dataflow_lines(name, shown, display_dataflow(make_dataflow_dom(edges, name)))
 
 
-#: Each value with itself and with the values that contain it.
-_HOLDERS = sa.union_all(
-    sa.select(Value.value_hash.label("holder"), Value.value_hash.label("file")),
-    sa.select(Subvalue.parent_value_hash, Subvalue.value_hash),
-).subquery("holders")
+def _holders(value_hash: str) -> sa.CompoundSelect[Any]:
+    """A value and the values that contain it."""
+    return sa.union(
+        sa.select(Value.value_hash).where(Value.value_hash == value_hash),
+        sa.select(Subvalue.parent_value_hash).where(Subvalue.value_hash == value_hash),
+    )
 
 
 def _traceback(value: Any) -> Iterator[str]:

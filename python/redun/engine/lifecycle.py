@@ -12,6 +12,7 @@ from redun.engine.record import Settled
 from redun.executors.base import Executor
 from redun.expression import ApplyExpression, hash_expressions
 from redun.hashing import hash_structs
+from redun.logging import log_handler
 from redun.model.errors import SchedulerError
 from redun.model.failure import ErrorValue, Traceback, unusable
 from redun.model.job import Job
@@ -300,6 +301,7 @@ class Lifecycle:
                     by_executor.setdefault(id(executor), (executor, []))[1].append(job)
         # What has been logged and recorded so far is on its way before user code runs.
         self._journal.hand_over()
+        log_handler.release()
         for executor, batch in by_executor.values():
             executor.submit_many(batch)
 

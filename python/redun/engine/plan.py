@@ -85,8 +85,8 @@ class Planner:
     def __init__(self, cache: bool = True) -> None:
         self._imposed: dict[str, Any] = {} if cache else {"cache_scope": CacheScope.CSE}
         self._imposed_unrecorded = {**self._imposed, "prov": False}
-        # id(options) -> (options, plan); the options are kept alive so that the id stays theirs.
-        self._simple: dict[int, tuple[dict[str, Any], Plan]] = {}
+        self._simple: dict[int, Plan] = {}  # id(options of a task) -> plan
+        self._kept: list[dict[str, Any]] = []  # alive, so that the ids stay theirs
         self._facts: dict[Task[..., Any], Facts] = {}
 
     def facts(self, task: Task[..., Any]) -> Facts:
@@ -115,10 +115,17 @@ class Planner:
 
         Returns whether that was so; else the options may hold expressions, or the defaults may.
         """
-        entry = self._simple.get(id(job.get_raw_options()))
-        if entry is None:
-            return False
-        job.eval_options, job.plan = entry
+        options = job.get_raw_options()
+        plan = self._simple.get(id(options))
+        if plan is None:
+            task = job.task
+            own = options is task._task_options_base and task.plain_options
+            if not own or not self.facts(task).plain_defaults or not options.get("prov", True):
+                return False
+            plan = self._simple[id(options)] = Plan(options, limits_of(options))
+            self._kept.append(options)
+        job.eval_options = options
+        job.plan = plan
         return True
 
     def settle_options(self, job: Job) -> None:
@@ -126,14 +133,10 @@ class Planner:
         options = job.eval_options
         if options is None:
             options = job.get_raw_options()
-        plan = Plan(options, limits_of(options))
-        task = job.task
-        own = options is task._task_options_base and task.plain_options
-        if own and plan.recording and self.facts(task).plain_defaults:
-            self._simple[id(options)] = (options, plan)
-        if not plan.recording:
+        job.plan = Plan(options, limits_of(options))
+        if not job.plan.recording:
             options = {**options, "cache_scope": CacheScope.NONE}
-        job.eval_options, job.plan = options, plan
+        job.eval_options = options
 
 
 def limits_of(options: dict[str, Any]) -> dict[str, int]:

@@ -14,6 +14,7 @@ from redun.engine.plan import Planner
 from redun.engine.record import Journal
 from redun.engine.report import Report, task_traceback
 from redun.engine.wire import Wire
+from redun.logging import log_handler
 from redun.model.errors import SchedulerError
 from redun.model.failure import Traceback
 from redun.model.job import Job
@@ -74,13 +75,14 @@ class Run:
     def step(self) -> bool:
         """Do what can be done now; returns whether anything was done."""
         wire, worked = self.wire, False
-        if wire.events:
-            self._perform(wire.pump())
-            worked = True
-        if self._ready and not wire.events:
-            count = min(WAVE, len(self._ready))
-            self._lifecycle.prepare([self._ready.popleft() for _ in range(count)])
-            worked = True
+        with log_handler.holding():
+            if wire.events:
+                self._perform(wire.pump())
+                worked = True
+            if self._ready and not wire.events:
+                count = min(WAVE, len(self._ready))
+                self._lifecycle.prepare([self._ready.popleft() for _ in range(count)])
+                worked = True
         return worked
 
     def _perform(self, actions: list[list[tuple[Any, ...]]]) -> None:

@@ -34,6 +34,7 @@ from redun.expression import (
 from redun.file import open_file
 from redun.handle import Handle
 from redun.hashing import set_scheme
+from redun.logging import log_line
 from redun.logging import logger as default_logger
 from redun.model.errors import DryRunResult, SchedulerError
 from redun.model.execution import Execution
@@ -174,10 +175,10 @@ class Scheduler:
             return
         text = " " * indent + " ".join(map(str, messages))
         if multiline or "\n" not in text:
-            self.logger.log(level, text)
+            log_line(self.logger, level, text)
             return
         for line in text.split("\n"):
-            self.logger.log(level, line)
+            log_line(self.logger, level, line)
 
     # -- callbacks of executors, from any thread -------------------------------------------------
 

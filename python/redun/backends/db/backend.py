@@ -106,7 +106,6 @@ class RedunBackendDb(RedunBackend):
         self.engine: Engine | None = None
         self.Session: Any = None
         self._session: Session | None = None
-        self._stale = False
         self._repo: Repo | None = None
 
     # Opening and closing.
@@ -240,16 +239,9 @@ class RedunBackendDb(RedunBackend):
 
         Rows are loaded anew after each flush, unless the session holds changes of its own.
         """
-        if self._session is None:
-            if self.Session is None:
-                return None
+        if self._session is None and self.Session is not None:
             session = self._session = self.Session()
             session.backend = self
-        elif self._stale:
-            session = self._session
-            if not (session.new or session.dirty or session.deleted):
-                session.expire_all()
-        self._stale = False
         return self._session
 
     @session.setter
@@ -278,6 +270,12 @@ class RedunBackendDb(RedunBackend):
             clone._session.backend = clone
         return clone
 
+    def _refresh(self) -> None:
+        """Lets the session load its rows again, since they may have been written to."""
+        session = self._session
+        if session is not None and not (session.new or session.dirty or session.deleted):
+            session.expire_all()
+
     # Batches.
 
     def record(self, records: Records) -> None:
@@ -285,7 +283,7 @@ class RedunBackendDb(RedunBackend):
 
     def flush(self) -> None:
         self.repo.recorder.flush()
-        self._stale = True
+        self._refresh()
 
     def check_cache_many(
         self, queries: list[CacheQuery], task_hashes: Container[str]
@@ -453,7 +451,7 @@ class RedunBackendDb(RedunBackend):
     @db_retry
     def record_job_start(self, job: Job, now: dt.datetime | None = None) -> orm.Job:
         self._runs.start_job(job, now)
-        self._stale = True
+        self._refresh()
         return self.session.get(orm.Job, job.id)
 
     @db_retry
@@ -461,7 +459,7 @@ class RedunBackendDb(RedunBackend):
         self, job: Job, now: dt.datetime | None = None, status: str | None = None
     ) -> None:
         self._runs.end_job(job, now)
-        self._stale = True
+        self._refresh()
 
     @db_retry
     def get_job(self, job_id: str) -> dict[str, Any] | None:
@@ -479,8 +477,9 @@ class RedunBackendDb(RedunBackend):
         update: bool = False,
         new: bool = False,
     ) -> list[TagRow]:
-        self._stale = True
-        return self._tags.record(entity_type, entity_id, tags, parents, update, new)
+        rows = self._tags.record(entity_type, entity_id, tags, parents, update, new)
+        self._refresh()
+        return rows
 
     @db_retry
     def update_tags(
@@ -490,15 +489,17 @@ class RedunBackendDb(RedunBackend):
         old_keys: Iterable[str],
         new_tags: Iterable[KeyValue],
     ) -> list[TagRow]:
-        self._stale = True
-        return self._tags.update(entity_type, entity_id, old_keys, new_tags)
+        rows = self._tags.update(entity_type, entity_id, old_keys, new_tags)
+        self._refresh()
+        return rows
 
     @db_retry
     def delete_tags(
         self, entity_id: str, tags: Iterable[KeyValue], keys: Iterable[str] = ()
     ) -> list[TagRow]:
-        self._stale = True
-        return self._tags.delete(entity_id, tags, keys)
+        rows = self._tags.delete(entity_id, tags, keys)
+        self._refresh()
+        return rows
 
     @db_retry
     def get_tags(self, entity_ids: list[str]) -> dict[str, TagMap]:

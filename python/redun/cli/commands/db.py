@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING
 
 import click
@@ -27,13 +29,14 @@ def command(ctx: click.Context) -> None:
 @pass_app
 def info(app: AppContext) -> None:
     """Show the version of the database."""
-    backend = _open(app)
-    current = backend.get_db_version()
-    lowest, highest = backend.get_db_version_required()
+    with _opened(app) as backend:
+        current = backend.get_db_version()
+        lowest, highest = backend.get_db_version_required()
+        compatible = backend.is_db_compatible()
     _print_header(app)
     app.ui.line(f"db version: {current} '{current.description}'")
     app.ui.line(f"CLI requires db versions: >={lowest},<{highest.major + 1}")
-    app.ui.line(f"CLI compatible with db: {backend.is_db_compatible()}")
+    app.ui.line(f"CLI compatible with db: {compatible}")
 
 
 @command.command("versions")
@@ -74,29 +77,31 @@ def _migrate(app: AppContext, direction: str, wanted: str) -> None:
     except ValueError as error:
         hint = "write `latest`, or a version such as `3.5`"
         raise RedunClientError(str(error), hints=[hint]) from error
-    backend = _open(app)
-    current = backend.get_db_version()
-    _print_header(app)
-    app.ui.line(f"Initial db version: {current}")
-    if target == current:
-        app.ui.line("No migration needed.")
-        return
-    needed = "upgrade" if target > current else "downgrade"
-    if needed != direction:
-        raise RedunClientError(
-            f"Must use {needed} command to migrate from {current} to {target}.",
-            hints=[f"redun db {needed} {target}"],
-        )
-    backend.migrate(target)
-    app.ui.line(f"Final db version: {backend.get_db_version()}")
+    with _opened(app) as backend:
+        current = backend.get_db_version()
+        _print_header(app)
+        app.ui.line(f"Initial db version: {current}")
+        if target == current:
+            app.ui.line("No migration needed.")
+            return
+        needed = "upgrade" if target > current else "downgrade"
+        if needed != direction:
+            raise RedunClientError(
+                f"Must use {needed} command to migrate from {current} to {target}.",
+                hints=[f"redun db {needed} {target}"],
+            )
+        backend.migrate(target)
+        app.ui.line(f"Final db version: {backend.get_db_version()}")
 
 
-def _open(app: AppContext) -> RedunBackendDb:
+@contextmanager
+def _opened(app: AppContext) -> Iterator[RedunBackendDb]:
+    """The database whatever its version: connected, not loaded."""
     from redun.bootstrap.scheduler import backend_from_config
 
-    backend = backend_from_config(app.load_config())
-    backend.create_engine()
-    return backend
+    with closing(backend_from_config(app.load_config())) as backend:
+        backend.create_engine()
+        yield backend
 
 
 def _print_header(app: AppContext) -> None:

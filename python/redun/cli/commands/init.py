@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import closing
 
 import click
 
@@ -27,6 +28,6 @@ def command(app: AppContext, basedir: str | None) -> None:
     else:
         config_dir = get_config_dir(app.config_dir)
     backend = backend_from_config(setup_config(config_dir, repo=app.repo))
-    backend.load(migrate=True)
-    backend.close()
+    with closing(backend):
+        backend.load(migrate=True)
     app.ui.line(f"Initialized redun repository: {config_dir}")

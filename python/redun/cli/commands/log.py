@@ -186,17 +186,17 @@ class _Log:
         from redun.backends.db.query import CallGraphQuery
         from redun.backends.db.query.ids import (
             find_execution,
-            find_file_hashes,
+            find_file,
             is_execution_reference,
             may_be_path,
         )
 
-        hashes = find_file_hashes(self._session, record_id) if may_be_path(record_id) else []
-        if hashes and not self._count:
+        file = find_file(self._session, record_id) if may_be_path(record_id) else None
+        if file and not self._count:
             if self._as_json:
-                self._show_records("Value", hashes, detail=True)
+                self._show_records("Value", [file[0].value_hash], detail=True)
             else:
-                self._print(self._show.file_path(record_id, hashes))
+                self._print(self._show.file_path(file[0], produced=file[2] == "result"))
             return
         if is_execution_reference(record_id):
             try:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+from contextlib import closing
 from dataclasses import dataclass
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -86,13 +88,22 @@ def command(app: AppContext, **typed: Any) -> Any:
 
 def run(app: AppContext, options: RunOptions) -> Any:
     """Run a task and print its result; returns the result, or `None` for `help` and `info`."""
-    from redun.cli.rerun import recorded_call
-    from redun.cli.scripts import find_task, import_script, task_names
+    from redun.cli.scripts import import_script
 
     _check_order(options)
     _log_start(app)
     module = import_script(options.script)
     scheduler = app.open_scheduler(migrate_if_local=True)
+    with closing(scheduler.backend):
+        return _run_task(app, scheduler, module, options)
+
+
+def _run_task(
+    app: AppContext, scheduler: Scheduler, module: ModuleType, options: RunOptions
+) -> Any:
+    from redun.cli.rerun import recorded_call
+    from redun.cli.scripts import find_task, task_names
+
     if options.task == "help" and not options.rerun:
         app.ui.line("Tasks available:")
         for name in task_names():
@@ -242,8 +253,6 @@ def _run_expr(
         if options.pdb:
             _debug(app, error)
         raise
-    finally:
-        scheduler.backend.close()
 
 
 def _note_failure(app: AppContext, scheduler: Scheduler, task: Task, error: Exception) -> None:

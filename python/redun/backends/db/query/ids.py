@@ -125,7 +125,3 @@ def find_file(session: Session, path: str) -> tuple[File, Job, str] | None:
             return file, job, kind
     return None
 
-
-def find_file_hashes(session: Session, path: str) -> list[str]:
-    """The values recorded as the file at exactly this path."""
-    return list(session.scalars(sa.select(File.value_hash).where(File.path == path)))
