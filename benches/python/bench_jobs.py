@@ -81,7 +81,7 @@ def fresh_and_cached(redun: Path, jobs: int, repeat: int) -> tuple[Usage, Usage]
 
 def measure(redun: Path, sizes: list[int], repeat: int = 1) -> list[PerJob]:
     """Return the cost per job of a ``redun`` program for each number of jobs, fresh then cached."""
-    start_up = fresh_and_cached(redun, 1, max(repeat, 3))
+    start_up = fresh_and_cached(redun, 1, max(repeat, 5))
     figures = []
     for jobs in sizes:
         taken = fresh_and_cached(redun, jobs, repeat)

@@ -2,14 +2,14 @@
 
 mod codec;
 mod file;
-mod structure;
-mod value;
 mod sched_edges;
 mod sched_games;
 mod sched_kit;
 mod sched_model;
 mod sched_rules;
 mod sched_scale;
+mod structure;
+mod value;
 
 #[test]
 fn every_file_is_listed() {

@@ -69,11 +69,18 @@ class Cache:
         calls = [hit.call_hash for hit in hits if hit is not None and hit.call_hash is not None]
         subtrees = self._backend.get_subtree_tasks_many(calls) if calls else {}
         return [
-            self.judge(hit, subtrees.get(hit.call_hash or "", ())) if hit is not None else None
+            self._judge(hit, subtrees.get(hit.call_hash or "", ())) if hit is not None else None
             for hit in hits
         ]
 
-    def judge(self, hit: CacheHit, subtree: Collection[str] = ()) -> Reuse | InvalidResult | None:
+    def reduction(self, task_hash: str, args_hash: str, eval_hash: str) -> Reuse | None:
+        """Return what one evaluation came to, if that is recorded and valid."""
+        query = CacheQuery(task_hash, args_hash, eval_hash, None, shallow=False, single=True)
+        (hit,) = self._backend.check_cache_many([query], self._tasks.task_hashes)
+        found = self._judge(hit, ()) if hit is not None else None
+        return found if isinstance(found, Reuse) else None
+
+    def _judge(self, hit: CacheHit, subtree: Collection[str]) -> Reuse | InvalidResult | None:
         """Read a recorded result back; None if it is an error or can't be read any more."""
         try:
             value = self._types.deserialize(hit.type, hit.data)

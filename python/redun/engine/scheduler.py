@@ -424,6 +424,7 @@ class Scheduler:
         for line in self.get_job_status_report():
             self.log(line)
         self.log()
+        self.log()
 
     def clear(self) -> None:
         """Forget what earlier runs left behind."""

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from redun.backends.base import CacheQuery
-from redun.engine.cache import Reuse
 from redun.expression import SchedulerExpression, derive_expression
 from redun.promise import Promise, wait_promises
 from redun.task import hash_args_eval, scheduler_task, task
@@ -129,12 +127,10 @@ class _CatchMemory:
         scheduler = self._scheduler
         if not self._enabled or not scheduler.use_cache:
             return default
-        query = CacheQuery(
-            self._task_hash, self._args_hash, self._eval_hash, None, shallow=False, single=True
+        reuse = scheduler.current_run.cache.reduction(
+            self._task_hash, self._args_hash, self._eval_hash
         )
-        (hit,) = scheduler.backend.check_cache_many([query], scheduler.task_registry.task_hashes)
-        reuse = scheduler.current_run.cache.judge(hit) if hit is not None else None
-        if not isinstance(reuse, Reuse):
+        if reuse is None:
             return default
         self._known = reuse.value
         return reuse.value

@@ -56,7 +56,12 @@ def apply_tags(
     ).then(on_value)
 
 
-@task(namespace="redun", name="with_export_options")
+# The source is given, so that importing this module need not read it.
+@task(
+    namespace="redun",
+    name="with_export_options",
+    source="def with_export_options(expr):\n    return expr.eval()\n",
+)
 def _with_export_options(expr: QuotedExpression) -> Any:
     """Evaluate a quoted expression under the exported options of this call."""
     return expr.eval()

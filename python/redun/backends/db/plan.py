@@ -110,19 +110,22 @@ class Planner:
         text = self._text
         # Sorted by key, rows of random keys walk through the pages of an index once.
         inserts: list[tuple[str, Rows]] = [
-            ("value", _unique(records.values)),
-            ("task", _unique(records.tasks)),
-            ("file", _unique(records.files)),
-            ("subvalue", sorted(set(records.subvalues))),
-            ("handle", _unique(records.handles)),
-            (HANDLE_STATES, _unique(batch.states)),
-            ("handle_edge", sorted(set(records.handle_edges))),
-            ("evaluation", _unique(records.evaluations)),
-            ("call_node", [(*row[:5], text(row[5])) for row in _unique(records.call_nodes)]),
+            ("value", sorted(records.values, key=_first)),
+            ("task", sorted(records.tasks, key=_first)),
+            ("file", sorted(records.files, key=_first)),
+            ("subvalue", sorted(records.subvalues)),
+            ("handle", sorted(records.handles, key=_first)),
+            (HANDLE_STATES, _newest(batch.states)),
+            ("handle_edge", sorted(records.handle_edges)),
+            ("evaluation", _newest(records.evaluations)),
+            (
+                "call_node",
+                [(*row[:5], text(row[5])) for row in sorted(records.call_nodes, key=_first)],
+            ),
             ("call_edge", sorted(records.call_edges)),
             ("call_subtree_task", sorted(records.subtree_tasks)),
-            ("argument", _unique(records.arguments)),
-            ("argument_result", sorted(set(records.argument_results))),
+            ("argument", sorted(records.arguments, key=_first)),
+            ("argument_result", sorted(records.argument_results)),
             ("execution", records.executions),
             ("job", jobs),
             ("tag", batch.tags),
@@ -151,7 +154,7 @@ class Planner:
                 job_id, began, task, parent, execution = row
                 jobs.append((job_id, text(began), None, task, False, None, parent, execution))
         self.oldest_start = next(iter(starts.values()))[1] if starts else None
-        jobs.sort()
+        jobs.sort(key=_first)
         return jobs, updates
 
     def _due_starts(
@@ -180,7 +183,7 @@ class Planner:
         return due
 
 
-def _unique(rows: list[tuple[Any, ...]]) -> Rows:
+def _newest(rows: list[tuple[Any, ...]]) -> Rows:
     """The rows ordered by their first column, the last of those with the same one."""
     return sorted({row[0]: row for row in rows}.values(), key=_first)
 

@@ -26,7 +26,13 @@ Result = TypeVar("Result")
 #: Rows are written when the oldest has waited this long, in seconds ...
 FLUSH_SECONDS = 0.05
 #: ... or when this many wait.
-FLUSH_ROWS = 20000
+FLUSH_ROWS = 60000
+
+#: The larger a repo, the more pages the rows of a transaction dirty, nearly one for each row and
+#: index; only larger transactions make up for that. So the wait grows to this many times what the
+#: last transaction took, up to a limit in seconds.
+FLUSH_PATIENCE = 10.0
+MAX_FLUSH_SECONDS = 1.0
 
 #: Whoever hands over more than this without the writer keeping up has to write.
 MAX_ROWS = 100000
@@ -76,6 +82,7 @@ class Recorder:
         self._handover = threading.Condition(threading.Lock())
         self._open = Batch()
         self._taken = Batch()  # being written; still to be found by `is_pending`
+        self._patience = FLUSH_SECONDS  # how long the oldest row waits at present
         self._oldest = 0.0  # when the first row of the open batch came, by the monotonic clock
         self._thread: threading.Thread | None = None
         self._closed = False
@@ -99,7 +106,7 @@ class Recorder:
             if not batch.rows:
                 self._oldest = time.monotonic()
             batch.add(records, tags, states)
-            rows, overdue = batch.rows, time.monotonic() - self._oldest >= FLUSH_SECONDS
+            rows, overdue = batch.rows, time.monotonic() - self._oldest >= self._patience
             if not self._shared and rows:
                 self._wake(rows)
         too_much = rows > MAX_ROWS or batch.bytes > MAX_BYTES
@@ -201,7 +208,7 @@ class Recorder:
             if self._open.rows:
                 if self._error is not None:
                     return False  # the next flush shows and retries it
-                due = self._oldest + FLUSH_SECONDS
+                due = self._oldest + self._patience
                 if now >= due or self._open.rows > FLUSH_ROWS:
                     return True
             else:
@@ -228,12 +235,15 @@ class Recorder:
                 self._unwritten.append(plan)
             if not self._unwritten:
                 return
+            started = time.monotonic()
             try:
                 self._run_transaction(self._write_plans, "record")
             except BaseException as error:
                 self._error = error
                 return
             self._unwritten.clear()
+            wanted = FLUSH_PATIENCE * (time.monotonic() - started)
+            self._patience = min(max(FLUSH_SECONDS, wanted), MAX_FLUSH_SECONDS)
             with self._handover:
                 self._taken = Batch()
 

@@ -37,9 +37,12 @@ class Insert:
         quote = dialect.identifier_preparer.quote
         mark = "?" if dialect.paramstyle == "qmark" else "%s"
         names = ", ".join([quote(name) for name in columns])
+        # SQLite keeps a journal for each statement that could fail in its middle and be taken
+        # back. Whoever writes here rolls back the whole transaction, so that is a waste.
+        verb = "INSERT OR FAIL" if dialect.name == "sqlite" else "INSERT"
         row = "(" + ", ".join([mark] * len(columns)) + ")"
         self._texts = {
-            size: f"INSERT INTO {quote(table.name)} ({names}) VALUES "
+            size: f"{verb} INTO {quote(table.name)} ({names}) VALUES "
             f"{', '.join([row] * size)} ON CONFLICT {on_conflict}"
             for size in INSERT_SIZES
         }

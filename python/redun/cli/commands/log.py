@@ -200,11 +200,11 @@ class _Log:
             return
         if is_execution_reference(record_id):
             try:
-                execution = find_execution(self._session, record_id)
+                execution_id = find_execution(self._session, record_id)
             except ValueError as error:
                 hint = "`redun log` lists the executions; `~1` is the latest"
                 raise RedunClientError(str(error), hints=[hint]) from error
-            found = [execution.id] if execution else []
+            found = [execution_id] if execution_id else []
             if not self._count:
                 self._show_records("Execution", found, detail=True)
                 return

@@ -109,7 +109,7 @@ class _Naming:
     def __init__(self) -> None:
         self._names: dict[NodeKey, str] = {}
         self._taken: set[str] = set()
-        self._parameters: dict[str, list[str] | None] = {}
+        self._parameters: dict[str, Parameters] = {}
 
     def section(self, section: Section, start_name: str) -> DataflowSectionDOM:
         var_name = self._name(section.head, start_name)
@@ -179,7 +179,7 @@ class _Naming:
         call = call_of(node)
         assert call is not None
         task = _task_of(call)
-        names = self._parameter_names(task)
+        names = self._parameters_of(task).names
         if names is None:
             count = sum(1 for arg in call.arguments if arg.arg_key is None)
             names = [f"arg{index}" for index in range(count)]
@@ -189,13 +189,12 @@ class _Naming:
     def _parameter_name(self, argument: Argument) -> str:
         if argument.arg_key is not None:
             return argument.arg_key
-        names = self._parameter_names(_task_of(argument.call_node)) or []
-        position = argument.arg_position
-        return names[position] if position < len(names) else f"arg{position}"
+        parameters = self._parameters_of(_task_of(argument.call_node))
+        return parameters.name(argument.arg_position)
 
-    def _parameter_names(self, task: Task) -> list[str] | None:
+    def _parameters_of(self, task: Task) -> Parameters:
         if task.hash not in self._parameters:
-            self._parameters[task.hash] = parse_parameter_names(task.source)
+            self._parameters[task.hash] = parse_parameters(task.source)
         return self._parameters[task.hash]
 
 
@@ -207,13 +206,35 @@ def _task_of(call: CallNode) -> Task:
     return call.task
 
 
-def parse_parameter_names(source: str) -> list[str] | None:
-    """The positional parameters of the function that a source defines; None if it doesn't say."""
+@dataclass(frozen=True)
+class Parameters:
+    """
+    The positional parameters of a task.
+
+    Parameters
+    ----------
+    names : in order; None if the source doesn't say.
+    rest : the name of the one that takes all further arguments, if any.
+    """
+
+    names: list[str] | None
+    rest: str | None = None
+
+    def name(self, position: int) -> str:
+        """The name for the argument at a position, `arg<position>` if there is none."""
+        if self.names is not None and position < len(self.names):
+            return self.names[position]
+        return self.rest or f"arg{position}"
+
+
+def parse_parameters(source: str) -> Parameters:
+    """The positional parameters of the function that a source defines with a plain `def`."""
     try:
         body = ast.parse(source).body
     except (SyntaxError, ValueError, RecursionError):
-        return None
+        return Parameters(None)
     if not body or not isinstance(body[0], ast.FunctionDef):
-        return None
-    parameters = body[0].args
-    return [arg.arg for arg in (*parameters.posonlyargs, *parameters.args)]
+        return Parameters(None)
+    found = body[0].args
+    names = [arg.arg for arg in (*found.posonlyargs, *found.args)]
+    return Parameters(names, found.vararg.arg if found.vararg else None)

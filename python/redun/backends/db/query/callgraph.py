@@ -16,9 +16,30 @@ from sqlalchemy.orm import Session, aliased
 from redun.backends.db.orm import CallNode, Execution, Job, Tag, Task, Value
 from redun.backends.db.query import conditions
 from redun.backends.db.query.conditions import Conditions
+from redun.backends.db.query.tables import (
+    CALL_NODE,
+    EXECUTION,
+    JOB,
+    RECORD_TABLES,
+    TASK,
+    VALUE,
+)
 
 #: Rows fetched at a time, so that a long answer starts early and stays small in memory.
 BATCH = 500
+
+
+class _Alias:
+    """A class attribute that is an alias of a model, made when first asked for."""
+
+    def __init__(self, model: Any) -> None:
+        self._model = model
+        self._alias: Any = None
+
+    def __get__(self, instance: Any, owner: Any) -> Any:
+        if self._alias is None:
+            self._alias = aliased(self._model)
+        return self._alias
 
 
 class CallGraphQuery:
@@ -39,9 +60,13 @@ class CallGraphQuery:
     }
     MODEL_NAMES: ClassVar[list[str]] = list(MODEL_CLASSES)
     MODEL_PKS: ClassVar[dict[Any, Any]] = {
-        model: conditions.PRIMARY_KEYS[name] for name, model in MODEL_CLASSES.items()
+        Execution: Execution.id,
+        Job: Job.id,
+        CallNode: CallNode.call_hash,
+        Task: Task.hash,
+        Value: Value.value_hash,
     }
-    ExecTag = aliased(Tag)
+    ExecTag: ClassVar[Any] = _Alias(Tag)
 
     def __init__(self, session: Session) -> None:
         self._session = session
@@ -247,28 +272,31 @@ class CallGraphQuery:
         return self._add(extra).clone(types=self._types & extra.keys())
 
     def _count(self, name: str) -> int:
-        statement = sa.select(sa.func.count()).select_from(self.MODEL_CLASSES[name])
+        statement = sa.select(sa.func.count()).select_from(RECORD_TABLES[name])
         return self._session.execute(statement.where(*self._where[name])).scalar_one()
 
     def _select(self, name: str, *columns: Any) -> sa.Select[Any]:
-        statement = sa.select(*columns).where(*self._where[name])
-        if self._order == "time" and name == "Job":
-            return statement.order_by(Job.start_time.desc(), Job.id)
-        if self._order == "time" and name == "Execution":
-            statement = statement.outerjoin(Job, Job.id == Execution.job_id)
-            return statement.order_by(Job.start_time.desc().nulls_last(), Execution.id)
-        if self._order == "time" and self._where[name] and self._dialect == "sqlite":
+        table = RECORD_TABLES[name]
+        statement = sa.select(*columns).select_from(table).where(*self._where[name])
+        if self._order != "time":
+            return statement
+        if name == "Job":
+            return statement.order_by(JOB.c.start_time.desc(), JOB.c.id)
+        if name == "Execution":
+            statement = statement.outerjoin(JOB, JOB.c.id == EXECUTION.c.job_id)
+            return statement.order_by(JOB.c.start_time.desc().nulls_last(), EXECUTION.c.id)
+        if self._where[name] and self._dialect == "sqlite":
             # As recorded. The sign keeps the planner from walking the whole table in that order.
-            return statement.order_by(sa.text(f"+{self.MODEL_CLASSES[name].__tablename__}.rowid"))
+            return statement.order_by(sa.text(f"+{table.name}.rowid"))
         return statement
 
 
 # Beside the id, a column outside every index: rows are then read in the order they were recorded
 # instead of the order of some index.
 _LISTED: dict[str, tuple[Any, ...]] = {
-    "Execution": (Execution.id, Execution.args),
-    "Job": (Job.id, Job.cached),
-    "CallNode": (CallNode.call_hash, CallNode.timestamp),
-    "Task": (Task.hash, Task.source),
-    "Value": (Value.value_hash, Value.format),
+    "Execution": (EXECUTION.c.id, EXECUTION.c.args),
+    "Job": (JOB.c.id, JOB.c.cached),
+    "CallNode": (CALL_NODE.c.call_hash, CALL_NODE.c.timestamp),
+    "Task": (TASK.c.hash, TASK.c.source),
+    "Value": (VALUE.c.value_hash, VALUE.c.format),
 }

@@ -13,16 +13,16 @@ from typing import Any, TypeAlias
 import sqlalchemy as sa
 
 from redun.backends.base import TagEntity
-from redun.backends.db.orm import (
-    Argument,
-    CallNode,
-    Execution,
-    File,
-    Job,
-    Subvalue,
-    Tag,
-    Task,
-    Value,
+from redun.backends.db.query.tables import (
+    ARGUMENT,
+    CALL_NODE,
+    EXECUTION,
+    FILE,
+    JOB,
+    SUBVALUE,
+    TAG,
+    TASK,
+    VALUE,
 )
 from redun.tags import ANY_VALUE
 
@@ -34,11 +34,11 @@ EXECUTION_STATUSES = ("RUNNING", "FAILED", "DONE")
 Conditions: TypeAlias = dict[str, sa.ColumnElement[bool]]
 
 PRIMARY_KEYS: dict[str, Any] = {
-    "Execution": Execution.id,
-    "Job": Job.id,
-    "CallNode": CallNode.call_hash,
-    "Task": Task.hash,
-    "Value": Value.value_hash,
+    "Execution": EXECUTION.c.id,
+    "Job": JOB.c.id,
+    "CallNode": CALL_NODE.c.call_hash,
+    "Task": TASK.c.hash,
+    "Value": VALUE.c.value_hash,
 }
 
 
@@ -50,7 +50,7 @@ def ids_in(ids: Collection[str]) -> Conditions:
 def ids_like(prefix: str, dialect: str) -> Conditions:
     """Ids that start so, in every type; tasks also by their bare name."""
     found = {name: id_prefix(key, prefix, dialect) for name, key in PRIMARY_KEYS.items()}
-    found["Task"] = sa.or_(found["Task"], Task.name == prefix)
+    found["Task"] = sa.or_(found["Task"], TASK.c.name == prefix)
     return found
 
 
@@ -78,32 +78,32 @@ def _successor(text: str) -> str:
 
 def executions_in(ids: Collection[str]) -> Conditions:
     """Executions with these ids, and everything their jobs ran, took and gave."""
-    jobs = sa.select(Job.id).where(Job.execution_id.in_(list(ids)))
-    return {"Execution": Execution.id.in_(list(ids)), **_of_jobs(jobs)}
+    jobs = sa.select(JOB.c.id).where(JOB.c.execution_id.in_(list(ids)))
+    return {"Execution": EXECUTION.c.id.in_(list(ids)), **_of_jobs(jobs)}
 
 
 def executions_tagged(tags: Iterable[tuple[str, Any]]) -> Conditions:
     """Executions with all these tags, and everything their jobs ran, took and gave."""
-    tagged = sa.and_(*(_has_tag(Execution.id, key, value) for key, value in tags))
-    executions = sa.select(Execution.id).where(tagged)
-    jobs = sa.select(Job.id).where(Job.execution_id.in_(executions))
+    tagged = sa.and_(*(_has_tag(EXECUTION.c.id, key, value) for key, value in tags))
+    executions = sa.select(EXECUTION.c.id).where(tagged)
+    jobs = sa.select(JOB.c.id).where(JOB.c.execution_id.in_(executions))
     return {"Execution": tagged, **_of_jobs(jobs)}
 
 
 def _of_jobs(jobs: sa.Select[Any]) -> Conditions:
-    calls = sa.select(Job.call_hash).where(Job.id.in_(jobs))
-    results = sa.select(CallNode.value_hash).where(CallNode.call_hash.in_(calls))
-    arguments = sa.select(Argument.value_hash).where(Argument.call_hash.in_(calls))
+    calls = sa.select(JOB.c.call_hash).where(JOB.c.id.in_(jobs))
+    results = sa.select(CALL_NODE.c.value_hash).where(CALL_NODE.c.call_hash.in_(calls))
+    arguments = sa.select(ARGUMENT.c.value_hash).where(ARGUMENT.c.call_hash.in_(calls))
     return {
-        "Job": Job.id.in_(jobs),
-        "CallNode": CallNode.call_hash.in_(calls),
-        "Task": Task.hash.in_(sa.select(Job.task_hash).where(Job.id.in_(jobs))),
-        "Value": Value.value_hash.in_(
+        "Job": JOB.c.id.in_(jobs),
+        "CallNode": CALL_NODE.c.call_hash.in_(calls),
+        "Task": TASK.c.hash.in_(sa.select(JOB.c.task_hash).where(JOB.c.id.in_(jobs))),
+        "Value": VALUE.c.value_hash.in_(
             sa.union(
                 results,
                 arguments,
-                sa.select(Subvalue.value_hash).where(Subvalue.parent_value_hash.in_(results)),
-                sa.select(Subvalue.value_hash).where(Subvalue.parent_value_hash.in_(arguments)),
+                sa.select(SUBVALUE.c.value_hash).where(SUBVALUE.c.parent_value_hash.in_(results)),
+                sa.select(SUBVALUE.c.value_hash).where(SUBVALUE.c.parent_value_hash.in_(arguments)),
             )
         ),
     }
@@ -121,22 +121,22 @@ def job_statuses(statuses: Iterable[str]) -> Conditions:
 
 
 def _job_status(status: str) -> sa.ColumnElement[bool]:
-    failed = _failed(Job.call_hash)
+    failed = _failed(JOB.c.call_hash)
     if status == "RUNNING":
-        return sa.and_(Job.end_time.is_(None), Job.call_hash.is_(None))
+        return sa.and_(JOB.c.end_time.is_(None), JOB.c.call_hash.is_(None))
     if status == "CACHED":
-        return Job.cached.is_(True)
+        return JOB.c.cached.is_(True)
     if status == "FAILED":
         return failed
     if status == "DONE":
-        return sa.and_(Job.cached.is_(False), Job.call_hash.is_not(None), sa.not_(failed))
+        return sa.and_(JOB.c.cached.is_(False), JOB.c.call_hash.is_not(None), sa.not_(failed))
     raise NotImplementedError(status)
 
 
 def _failed(call_hash: Any) -> sa.ColumnElement[bool]:
     # Errors are few: finding them by the index on the type beats looking at every result.
-    errors = sa.select(Value.value_hash).where(Value.type == ERROR_TYPE)
-    calls = sa.select(CallNode.call_hash).where(CallNode.value_hash.in_(errors))
+    errors = sa.select(VALUE.c.value_hash).where(VALUE.c.type == ERROR_TYPE)
+    calls = sa.select(CALL_NODE.c.call_hash).where(CALL_NODE.c.value_hash.in_(errors))
     return sa.and_(call_hash.is_not(None), call_hash.in_(calls))
 
 
@@ -153,20 +153,20 @@ def execution_statuses(statuses: Iterable[str]) -> Conditions:
 
 
 def _execution_status(status: str) -> sa.ColumnElement[bool]:
-    failed = _failed(Job.call_hash)
+    failed = _failed(JOB.c.call_hash)
     if status == "FAILED":
-        roots = sa.select(Job.id)
+        roots = sa.select(JOB.c.id)
         return sa.or_(
-            Execution.job_id.in_(roots.where(failed)), Execution.job_id.not_in(roots)
+            EXECUTION.c.job_id.in_(roots.where(failed)), EXECUTION.c.job_id.not_in(roots)
         )
     if status == "RUNNING":
-        running = sa.and_(Job.end_time.is_(None), sa.not_(failed))
-        return Execution.job_id.in_(sa.select(Job.id).where(running))
+        running = sa.and_(JOB.c.end_time.is_(None), sa.not_(failed))
+        return EXECUTION.c.job_id.in_(sa.select(JOB.c.id).where(running))
     if status in ("DONE", "CACHED"):
-        done = sa.and_(Job.end_time.is_not(None), sa.not_(failed))
+        done = sa.and_(JOB.c.end_time.is_not(None), sa.not_(failed))
         if status == "CACHED":
-            done = sa.and_(done, Job.cached.is_(True))
-        return Execution.job_id.in_(sa.select(Job.id).where(done))
+            done = sa.and_(done, JOB.c.cached.is_(True))
+        return EXECUTION.c.job_id.in_(sa.select(JOB.c.id).where(done))
     raise NotImplementedError(status)
 
 
@@ -175,53 +175,53 @@ def task_names(names: Iterable[str]) -> Conditions:
     clauses = []
     for fullname in names:
         namespace, dot, name = fullname.rpartition(".")
-        clause: sa.ColumnElement[bool] = Task.name == name
+        clause: sa.ColumnElement[bool] = TASK.c.name == name
         if dot:
-            clause = sa.and_(clause, Task.namespace == namespace)
+            clause = sa.and_(clause, TASK.c.namespace == namespace)
         clauses.append(clause)
     matches = sa.or_(*clauses)
-    jobs = Job.task_hash.in_(sa.select(Task.hash).where(matches))
+    jobs = JOB.c.task_hash.in_(sa.select(TASK.c.hash).where(matches))
     return {"Job": jobs, "Task": matches}
 
 
 def task_hashes(hashes: Iterable[str]) -> Conditions:
     """Jobs and tasks by task hash."""
     wanted = list(hashes)
-    return {"Job": Job.task_hash.in_(wanted), "Task": Task.hash.in_(wanted)}
+    return {"Job": JOB.c.task_hash.in_(wanted), "Task": TASK.c.hash.in_(wanted)}
 
 
 def arguments_in(value_hashes: Iterable[str]) -> Conditions:
     """Jobs that took one of these values, alone or inside an argument."""
     holders = _holders(value_hashes)
-    calls = sa.select(Argument.call_hash).where(Argument.value_hash.in_(holders))
-    return {"Job": Job.call_hash.in_(calls)}
+    calls = sa.select(ARGUMENT.c.call_hash).where(ARGUMENT.c.value_hash.in_(holders))
+    return {"Job": JOB.c.call_hash.in_(calls)}
 
 
 def results_in(value_hashes: Iterable[str]) -> Conditions:
     """Jobs that gave one of these values, alone or inside a result."""
     holders = _holders(value_hashes)
-    calls = sa.select(CallNode.call_hash).where(CallNode.value_hash.in_(holders))
-    return {"Job": Job.call_hash.in_(calls)}
+    calls = sa.select(CALL_NODE.c.call_hash).where(CALL_NODE.c.value_hash.in_(holders))
+    return {"Job": JOB.c.call_hash.in_(calls)}
 
 
 def _holders(value_hashes: Iterable[str]) -> sa.CompoundSelect[Any]:
     """The values themselves and those that contain them."""
     wanted = list(value_hashes)
     return sa.union(
-        sa.select(Value.value_hash).where(Value.value_hash.in_(wanted)),
-        sa.select(Subvalue.parent_value_hash).where(Subvalue.value_hash.in_(wanted)),
+        sa.select(VALUE.c.value_hash).where(VALUE.c.value_hash.in_(wanted)),
+        sa.select(SUBVALUE.c.parent_value_hash).where(SUBVALUE.c.value_hash.in_(wanted)),
     )
 
 
 def value_types(names: Iterable[str]) -> Conditions:
     """Values of exactly these types."""
-    return {"Value": Value.type.in_(list(names))}
+    return {"Value": VALUE.c.type.in_(list(names))}
 
 
 def file_paths(patterns: Iterable[str]) -> Conditions:
     """Values that are files with a path like one of these; `*` stands for anything."""
-    likes = [File.path.like(pattern.replace("*", "%")) for pattern in patterns]
-    return {"Value": Value.value_hash.in_(sa.select(File.value_hash).where(sa.or_(*likes)))}
+    likes = [FILE.c.path.like(pattern.replace("*", "%")) for pattern in patterns]
+    return {"Value": VALUE.c.value_hash.in_(sa.select(FILE.c.value_hash).where(sa.or_(*likes)))}
 
 
 def tagged(tags: Iterable[tuple[str, Any]]) -> Conditions:
@@ -234,9 +234,9 @@ def tagged(tags: Iterable[tuple[str, Any]]) -> Conditions:
 
 
 def _has_tag(entity_id: Any, key: str, value: Any) -> sa.ColumnElement[bool]:
-    entities = sa.select(Tag.entity_id).where(
-        Tag.key == key, Tag.is_current, Tag.entity_type != TagEntity.Null
+    entities = sa.select(TAG.c.entity_id).where(
+        TAG.c.key == key, TAG.c.is_current, TAG.c.entity_type != TagEntity.Null
     )
     if value is not ANY_VALUE:
-        entities = entities.where(Tag.value == sa.literal(value, Tag.value.type))
+        entities = entities.where(TAG.c.value == sa.literal(value, TAG.c.value.type))
     return entity_id.in_(entities)

@@ -8,8 +8,16 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from redun.backends.db.orm import Argument, CallNode, Execution, File, Job, Subvalue
+from redun.backends.db.orm import Execution, File, Job
 from redun.backends.db.query.callgraph import CallGraphQuery
+from redun.backends.db.query.tables import (
+    ARGUMENT,
+    CALL_NODE,
+    EXECUTION,
+    FILE,
+    JOB,
+    SUBVALUE,
+)
 
 
 def infer_id(
@@ -40,7 +48,8 @@ def infer_id(
         if found:
             return found
     if is_execution_reference(id):
-        return find_execution(session, id)
+        execution_id = find_execution(session, id)
+        return session.get(Execution, execution_id) if execution_id else None
     query = CallGraphQuery(session).like_id(id)
     return query.one() if required else query.first()
 
@@ -55,9 +64,9 @@ def is_execution_reference(text: str) -> bool:
     return text == "-" or (len(text) > 1 and text[0] == "~")
 
 
-def find_execution(session: Session, reference: str) -> Execution | None:
+def find_execution(session: Session, reference: str) -> str | None:
     """
-    The execution that `-` or `~N` means; None for `-` in an empty repo.
+    The id of the execution that `-` or `~N` means; None for `-` in an empty repo.
 
     Raises `ValueError` if N is no number, too small or too large.
     """
@@ -65,11 +74,12 @@ def find_execution(session: Session, reference: str) -> Execution | None:
     if index < 1:
         raise ValueError("Execution index should >= 1.")
     query = (
-        sa.select(Execution)
-        .join(Job, Job.id == Execution.job_id)
-        .order_by(Job.start_time.desc(), Execution.id)
+        sa.select(EXECUTION.c.id)
+        .select_from(EXECUTION)
+        .join(JOB, JOB.c.id == EXECUTION.c.job_id)
+        .order_by(JOB.c.start_time.desc(), EXECUTION.c.id)
     )
-    found = session.scalars(query.offset(index - 1).limit(1)).first()
+    found = session.execute(query.offset(index - 1).limit(1)).scalar()
     if found is None and reference != "-":
         raise ValueError(f"Execution index too high: {index}")
     return found
@@ -80,8 +90,8 @@ def find_execution_ids(session: Session, references: list[str]) -> list[str]:
     found: list[str] = []
     for reference in references:
         if is_execution_reference(reference):
-            execution = find_execution(session, reference)
-            found += [execution.id] if execution else []
+            execution_id = find_execution(session, reference)
+            found += [execution_id] if execution_id else []
         else:
             query = CallGraphQuery(session).filter_types(["Execution"]).like_id(reference)
             found += [ids[0] for ids in query.select("id")]
@@ -95,27 +105,28 @@ def find_file(session: Session, path: str) -> tuple[File, Job, str] | None:
     That is the latest job to give the file, alone or within its result: `(file, job, "result")`.
     If none gave it, the latest to take it: `(file, job, "arg")`. None if the path isn't recorded.
     """
-    files = sa.select(File.value_hash).where(File.path == path)
-    holders = sa.select(Subvalue.parent_value_hash, Subvalue.value_hash).where(
-        Subvalue.value_hash.in_(files)
+    whole = sa.select(FILE.c.value_hash.label("holder"), FILE.c.value_hash.label("file"))
+    inside = (
+        sa.select(SUBVALUE.c.parent_value_hash, SUBVALUE.c.value_hash)
+        .select_from(SUBVALUE)
+        .join(FILE, FILE.c.value_hash == SUBVALUE.c.value_hash)
     )
-    whole = sa.select(File.value_hash.label("holder"), File.value_hash.label("file"))
-    inside = sa.select(holders.selected_columns[0], holders.selected_columns[1])
-    inside = inside.where(Subvalue.value_hash.in_(files))
-    either = sa.union_all(whole.where(File.path == path), inside).subquery()
-
+    found = sa.union_all(whole.where(FILE.c.path == path), inside.where(FILE.c.path == path))
+    either = found.subquery()
+    # Of jobs that ended or started together, the one that has the file within something is told.
     results = (
-        sa.select(either.c.file, Job.id)
-        .join(CallNode, CallNode.value_hash == either.c.holder)
-        .join(Job, Job.call_hash == CallNode.call_hash)
-        # Of jobs that ended together the one that gave the file within something is told.
-        .order_by(Job.end_time.desc().nulls_last(), either.c.file == either.c.holder, Job.id)
+        sa.select(either.c.file, JOB.c.id)
+        .select_from(either)
+        .join(CALL_NODE, CALL_NODE.c.value_hash == either.c.holder)
+        .join(JOB, JOB.c.call_hash == CALL_NODE.c.call_hash)
+        .order_by(JOB.c.end_time.desc().nulls_last(), either.c.file == either.c.holder, JOB.c.id)
     )
     arguments = (
-        sa.select(either.c.file, Job.id)
-        .join(Argument, Argument.value_hash == either.c.holder)
-        .join(Job, Job.call_hash == Argument.call_hash)
-        .order_by(Job.start_time.desc(), either.c.file == either.c.holder, Job.id)
+        sa.select(either.c.file, JOB.c.id)
+        .select_from(either)
+        .join(ARGUMENT, ARGUMENT.c.value_hash == either.c.holder)
+        .join(JOB, JOB.c.call_hash == ARGUMENT.c.call_hash)
+        .order_by(JOB.c.start_time.desc(), either.c.file == either.c.holder, JOB.c.id)
     )
     for query, kind in ((results, "result"), (arguments, "arg")):
         row = session.execute(query.limit(1)).first()

@@ -18,18 +18,18 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from redun.backends.db.bulk import in_chunks
-from redun.backends.db.orm import (
-    MAX_VALUE_SIZE_PREVIEW,
-    Argument,
-    CallNode,
-    Execution,
-    File,
-    Job,
-    Tag,
-    Task,
-    Value,
-)
+from redun.backends.db.orm import MAX_VALUE_SIZE_PREVIEW, Value
 from redun.backends.db.orm.parsing import PreviewValue, preview_payload
+from redun.backends.db.query.tables import (
+    ARGUMENT,
+    CALL_NODE,
+    EXECUTION,
+    FILE,
+    JOB,
+    TAG,
+    TASK,
+    VALUE,
+)
 from redun.backends.db.shown import shown_repr
 
 ERROR_TYPE = "redun.ErrorValue"
@@ -115,22 +115,23 @@ class Views:
         """Views of executions, in the order of their ids."""
         query = (
             sa.select(
-                Execution.id,
-                Execution.args,
-                Execution.job_id,
-                Job.id,
-                Job.start_time,
-                Job.end_time,
-                Job.cached,
-                Value.type,
+                EXECUTION.c.id,
+                EXECUTION.c.args,
+                EXECUTION.c.job_id,
+                JOB.c.id,
+                JOB.c.start_time,
+                JOB.c.end_time,
+                JOB.c.cached,
+                VALUE.c.type,
             )
-            .outerjoin(Job, Job.id == Execution.job_id)
-            .outerjoin(CallNode, CallNode.call_hash == Job.call_hash)
-            .outerjoin(Value, Value.value_hash == CallNode.value_hash)
+            .select_from(EXECUTION)
+            .outerjoin(JOB, JOB.c.id == EXECUTION.c.job_id)
+            .outerjoin(CALL_NODE, CALL_NODE.c.call_hash == JOB.c.call_hash)
+            .outerjoin(VALUE, VALUE.c.value_hash == CALL_NODE.c.value_hash)
         )
         tags = self.tags(ids)
         found = {}
-        for row in in_chunks(self._session, query, Execution.id, ids):
+        for row in in_chunks(self._session, query, EXECUTION.c.id, ids):
             execution_id, args, job_id, root_id, start, end, cached, result_type = row
             status = job_status(end, cached, result_type) if root_id else "FAILED"
             if status == "CACHED":
@@ -144,7 +145,7 @@ class Views:
         """Views of jobs, in the order of their ids."""
         found = {
             view.id: view
-            for view in map(_job_view, in_chunks(self._session, _JOBS, Job.id, ids))
+            for view in map(_job_view, in_chunks(self._session, _JOBS, JOB.c.id, ids))
         }
         views = [found[job_id] for job_id in ids if job_id in found]
         self._complete(views)
@@ -152,7 +153,7 @@ class Views:
 
     def jobs_of_execution(self, execution_id: str) -> list[JobView]:
         """Views of all jobs of an execution, first started first."""
-        query = _JOBS.where(Job.execution_id == execution_id).order_by(Job.start_time)
+        query = _JOBS.where(JOB.c.execution_id == execution_id).order_by(JOB.c.start_time)
         views = [_job_view(row) for row in self._session.execute(query)]
         self._complete(views)
         return views
@@ -168,54 +169,57 @@ class Views:
 
     def ancestors(self, job_id: str) -> list[tuple[str, str]]:
         """Ids and bare task names of the jobs above a job, nearest first."""
-        above = sa.select(Job.parent_id.label("id"), sa.literal(1).label("depth"))
-        above = above.where(Job.id == job_id).cte("above", recursive=True)
+        above = sa.select(JOB.c.parent_id.label("id"), sa.literal(1).label("depth"))
+        above = above.where(JOB.c.id == job_id).cte("above", recursive=True)
         above = above.union_all(
-            sa.select(Job.parent_id, above.c.depth + 1).where(Job.id == above.c.id)
+            sa.select(JOB.c.parent_id, above.c.depth + 1).where(JOB.c.id == above.c.id)
         )
         query = (
-            sa.select(Job.id, Task.name)
-            .join(above, above.c.id == Job.id)
-            .outerjoin(Task, Task.hash == Job.task_hash)
+            sa.select(JOB.c.id, TASK.c.name)
+            .select_from(JOB)
+            .join(above, above.c.id == JOB.c.id)
+            .outerjoin(TASK, TASK.c.hash == JOB.c.task_hash)
             .order_by(above.c.depth)
         )
         return [(row[0], row[1]) for row in self._session.execute(query)]
 
     def call_nodes(self, hashes: Collection[str]) -> list[CallNodeView]:
         """Views of calls, in the order of their hashes."""
-        query = sa.select(CallNode.call_hash, CallNode.task_name)
-        names = dict(map(tuple, in_chunks(self._session, query, CallNode.call_hash, hashes)))
+        query = sa.select(CALL_NODE.c.call_hash, CALL_NODE.c.task_name)
+        names = dict(map(tuple, in_chunks(self._session, query, CALL_NODE.c.call_hash, hashes)))
         tags = self.tags(hashes)
         return [CallNodeView(key, names[key], tags[key]) for key in hashes if key in names]
 
     def tasks(self, hashes: Collection[str]) -> list[TaskView]:
         """Views of tasks, in the order of their hashes."""
-        query = sa.select(Task.hash, Task.namespace, Task.name, Task.source)
+        query = sa.select(TASK.c.hash, TASK.c.namespace, TASK.c.name, TASK.c.source)
         tags = self.tags(hashes)
         found = {
             key: TaskView(key, full_name(namespace, name), source, tags[key])
-            for key, namespace, name, source in in_chunks(self._session, query, Task.hash, hashes)
+            for key, namespace, name, source in in_chunks(self._session, query, TASK.c.hash, hashes)
         }
         return [found[key] for key in hashes if key in found]
 
     def values(self, hashes: Collection[str]) -> list[ValueView]:
         """Views of values, in the order of their hashes."""
         shown = self.previews(hashes)
-        query = sa.select(Value.value_hash, Value.type, File.path).outerjoin(
-            File, File.value_hash == Value.value_hash
+        query = (
+            sa.select(VALUE.c.value_hash, VALUE.c.type, FILE.c.path)
+            .select_from(VALUE)
+            .outerjoin(FILE, FILE.c.value_hash == VALUE.c.value_hash)
         )
         tags = self.tags(hashes)
         found = {
             key: ValueView(key, type_name, shown[key], path, tags[key])
-            for key, type_name, path in in_chunks(self._session, query, Value.value_hash, hashes)
+            for key, type_name, path in in_chunks(self._session, query, VALUE.c.value_hash, hashes)
         }
         return [found[key] for key in hashes if key in found]
 
     def files(self, hashes: Collection[str]) -> list[ValueView]:
         """Views of values that are files, by path; of each path only the first."""
-        query = sa.select(File.value_hash, File.path)
+        query = sa.select(FILE.c.value_hash, FILE.c.path)
         first: dict[str, str] = {}
-        for key, path in in_chunks(self._session, query, File.value_hash, hashes):
+        for key, path in in_chunks(self._session, query, FILE.c.value_hash, hashes):
             first[path] = min(key, first.get(path, key))
         tags = self.tags(list(first.values()))
         return [
@@ -226,9 +230,9 @@ class Views:
     def tags(self, entity_ids: Collection[str]) -> dict[str, TagPairs]:
         """The current tags of entities."""
         found: dict[str, TagPairs] = defaultdict(list)
-        query = sa.select(Tag.entity_id, Tag.key, Tag.value).where(Tag.is_current)
+        query = sa.select(TAG.c.entity_id, TAG.c.key, TAG.c.value).where(TAG.c.is_current)
         for entity_id, key, value in in_chunks(
-            self._session, query, Tag.entity_id, set(entity_ids)
+            self._session, query, TAG.c.entity_id, set(entity_ids)
         ):
             found[entity_id].append((key, value))
         return found
@@ -236,9 +240,9 @@ class Views:
     def arguments(self, calls: Collection[str]) -> dict[str, list[tuple[str | None, str]]]:
         """The shown arguments of calls: by position, then by key."""
         query = sa.select(
-            Argument.call_hash, Argument.arg_position, Argument.arg_key, Argument.value_hash
+            ARGUMENT.c.call_hash, ARGUMENT.c.arg_position, ARGUMENT.c.arg_key, ARGUMENT.c.value_hash
         )
-        rows = [tuple(row) for row in in_chunks(self._session, query, Argument.call_hash, calls)]
+        rows = [tuple(row) for row in in_chunks(self._session, query, ARGUMENT.c.call_hash, calls)]
         shown = self.previews({row[3] for row in rows})
         found: dict[str, list[tuple[str | None, str]]] = defaultdict(list)
         rows.sort(key=lambda row: (row[2] is not None, row[1] or 0, row[2] or ""))
@@ -249,12 +253,12 @@ class Views:
     def previews(self, hashes: Collection[str]) -> dict[str, str]:
         """What values look like, in at most 200 characters each."""
         missing = {key for key in hashes if key not in self._shown}
-        size = sa.func.length(Value.value)
-        payload = sa.case((size <= MAX_VALUE_SIZE_PREVIEW, Value.value), else_=None)
-        query = sa.select(Value.value_hash, Value.type, Value.format, size, payload)
+        size = sa.func.length(VALUE.c.value)
+        payload = sa.case((size <= MAX_VALUE_SIZE_PREVIEW, VALUE.c.value), else_=None)
+        query = sa.select(VALUE.c.value_hash, VALUE.c.type, VALUE.c.format, size, payload)
         elsewhere = []
         for key, type_name, format_name, length, data in in_chunks(
-            self._session, query, Value.value_hash, missing
+            self._session, query, VALUE.c.value_hash, missing
         ):
             if length == 0:
                 elsewhere.append(key)
@@ -266,7 +270,7 @@ class Views:
             )
             self._shown[key] = shown_repr(preview)
         for (value,) in in_chunks(
-            self._session, sa.select(Value), Value.value_hash, elsewhere
+            self._session, sa.select(Value), VALUE.c.value_hash, elsewhere
         ):
             self._shown[value.value_hash] = shown_repr(value.preview)
         return self._shown
@@ -288,21 +292,22 @@ def full_name(namespace: str | None, name: str | None) -> str:
 
 _JOBS = (
     sa.select(
-        Job.id,
-        Job.start_time,
-        Job.end_time,
-        Job.cached,
-        Job.task_hash,
-        Job.call_hash,
-        Job.parent_id,
-        Job.execution_id,
-        Task.namespace,
-        Task.name,
-        Value.type,
+        JOB.c.id,
+        JOB.c.start_time,
+        JOB.c.end_time,
+        JOB.c.cached,
+        JOB.c.task_hash,
+        JOB.c.call_hash,
+        JOB.c.parent_id,
+        JOB.c.execution_id,
+        TASK.c.namespace,
+        TASK.c.name,
+        VALUE.c.type,
     )
-    .outerjoin(Task, Task.hash == Job.task_hash)
-    .outerjoin(CallNode, CallNode.call_hash == Job.call_hash)
-    .outerjoin(Value, Value.value_hash == CallNode.value_hash)
+    .select_from(JOB)
+    .outerjoin(TASK, TASK.c.hash == JOB.c.task_hash)
+    .outerjoin(CALL_NODE, CALL_NODE.c.call_hash == JOB.c.call_hash)
+    .outerjoin(VALUE, VALUE.c.value_hash == CALL_NODE.c.value_hash)
 )
 
 
