@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy.exc import OperationalError
 
-from redun.backends.base import Records
+from redun.backends.base import Records, TagEntity
 from redun.backends.db import CallNode, Evaluation, Job, RedunBackendDb, Value
 from redun.backends.db.plan import Batch, Planner
 from redun.backends.db.statements import TimestampText
@@ -225,6 +225,11 @@ def test_error_is_shown_and_rows_are_kept_for_another_try(
     assert messages[2].startswith("Database operation record failed (max attempts reached 3): ")
     with pytest.raises(OperationalError, match="locked"):
         backend.record(make_jobs(0))
+    # A method that writes doesn't start the attempts of the recorder over again.
+    before = len(caplog.records)
+    with pytest.raises(OperationalError, match="locked"):
+        backend.record_tags(TagEntity.Job, "e", [("k", 1)])
+    assert len(caplog.records) - before <= 3
     other.rollback()
     backend.flush()
     assert count(db_path, "call_node") == 1

@@ -29,7 +29,7 @@ import redun.expression
 import redun.file
 import redun.handle
 import redun.model.failure
-import redun.task  # noqa: F401
+import redun.task
 
 
 class Show:

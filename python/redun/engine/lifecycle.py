@@ -93,7 +93,8 @@ class Lifecycle:
             job.args = job.eval_args
             if facts.config_args:
                 return hashed_arguments(task, args, kwargs)
-            if len(kwargs) == job.given_kwargs and len(args) == len(expr.args):
+            complete = len(kwargs) == job.given_kwargs and len(args) == len(expr.args)
+            if complete and expr._arg_hashes is not None:
                 job.args_hash = expr._args_hash
                 job.arg_hashes = expr._arg_hashes
                 return None

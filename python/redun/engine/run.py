@@ -83,6 +83,7 @@ class Run:
                 count = min(WAVE, len(self._ready))
                 self._lifecycle.prepare([self._ready.popleft() for _ in range(count)])
                 worked = True
+        self.journal.hand_over()
         return worked
 
     def _perform(self, actions: list[list[tuple[Any, ...]]]) -> None:

@@ -336,7 +336,6 @@ class Scheduler:
                     return
             if not promise.is_pending:
                 return
-            run.journal.hand_over()
             if run.unstick():
                 continue
             if run.dryrun and self.events_queue.empty():

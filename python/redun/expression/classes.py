@@ -240,6 +240,11 @@ class ApplyExpression(Expression[Result]):
             self._arg_hashes = positional, keyword
         return self._args_hash
 
+    def forget_arguments(self) -> None:
+        """Let go of the hashes of the arguments; they are computed again when next needed."""
+        self._args_hash = None
+        self._arg_hashes = None
+
     def _load_arguments(self, args: Any, kwargs: Any) -> None:
         ApplyExpression.__init__(
             self,

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["Job", "JobEnv"]
 
 NO_OPTIONS: dict[str, Any] = {}
+NO_NAMES: frozenset[str] = frozenset()
 
 
 class Job:
@@ -48,7 +49,6 @@ class Job:
         "args",
         "args_hash",
         "call_hash",
-        "child_jobs",
         "context_hash",
         "deps",
         "error",
@@ -71,7 +71,6 @@ class Job:
         "recorded",
         "reduction",
         "result_hash",
-        "subtree_tasks",
         "task",
         "value",
         "value_tags",
@@ -93,7 +92,6 @@ class Job:
         self.parent_job = parent_job
         self.execution = execution
         self.options = NO_OPTIONS if options is None else options
-        self.child_jobs: list[Job] = []
         self.nodes: dict[str, Any] | None = None  # expression hash -> node, while the body lives
         self.node_id = -1
         self.deps: dict[int, Any] | None = None  # id(leaf of the arguments) -> node
@@ -113,7 +111,6 @@ class Job:
         self.result_hash: Any = None
         self.value: Any = None
         self.error: BaseException | None = None
-        self.subtree_tasks: set[str] = set()
         self.handle_forks: dict[str, int] | None = None
         self.job_tags: list[tuple[str, Any]] | None = None
         self.execution_tags: list[tuple[str, Any]] | None = None
@@ -123,12 +120,10 @@ class Job:
         exported = getattr(task, "_export_options", None) or ()
         called = getattr(expr, "_export_options", None) or ()
         if exported or called or (parent_job is not None and parent_job.export_options):
-            inherited = parent_job.export_options if parent_job is not None else frozenset()
+            inherited = parent_job.export_options if parent_job is not None else NO_NAMES
             self.export_options: frozenset[str] | set[str] = {*exported, *called, *inherited}
         else:
-            self.export_options = frozenset()
-        if parent_job is not None:
-            parent_job.child_jobs.append(self)
+            self.export_options = NO_NAMES
         if execution is not None and execution.job is None:
             execution.add_job(self)
 
@@ -146,6 +141,11 @@ class Job:
     def fails(self) -> bool:
         """Whether the job has failed."""
         return self._status == "FAILED"
+
+    @property
+    def child_jobs(self) -> list[Job]:
+        """The jobs of the calls in the body, while it is evaluated."""
+        return [node for node in (self.nodes or {}).values() if isinstance(node, Job)]
 
     # -- options ---------------------------------------------------------------------------------
 
@@ -200,10 +200,6 @@ class Job:
 
     # -- life cycle ------------------------------------------------------------------------------
 
-    def calc_subtree_tasks(self) -> set[str]:
-        """Return the hashes of the tasks used in this job and below it."""
-        return self.subtree_tasks or {self.task.hash}
-
     def finish(self, status: str) -> None:
         """Freeze the status and let go of what only a live job needs."""
         self._status = status
@@ -211,14 +207,16 @@ class Job:
 
     def clear(self) -> None:
         """Let go of arguments, expressions, children and context."""
+        if self.expr is not None:
+            self.expr.forget_arguments()
         self.expr = None
+        self.args_hash = None
         self.eval_args = None
         self.args = None
         self.arg_hashes = None
         self.deps = None
         self.nodes = None
         self.reduction = None
-        self.child_jobs = []
         self._context = None
         self.job_tags = self.execution_tags = self.value_tags = None
 

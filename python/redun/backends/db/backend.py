@@ -285,23 +285,23 @@ class RedunBackendDb(RedunBackend):
         self.repo.recorder.flush()
         self._refresh()
 
+    @db_retry
     def check_cache_many(
         self, queries: list[CacheQuery], task_hashes: Container[str]
     ) -> list[CacheHit | None]:
-        with self.lock:
-            return self._cache.check_many(queries, task_hashes)
+        return self._cache.check_many(queries, task_hashes)
 
+    @db_retry
     def get_call_results(self, call_hashes: Iterable[str]) -> dict[str, CacheHit]:
-        with self.lock:
-            return self._cache.get_results(call_hashes)
+        return self._cache.get_results(call_hashes)
 
+    @db_retry
     def known_calls(self, call_hashes: Iterable[str]) -> set[str]:
-        with self.lock:
-            return self._cache.known_calls(call_hashes)
+        return self._cache.known_calls(call_hashes)
 
+    @db_retry
     def known_values(self, value_hashes: Iterable[str]) -> set[str]:
-        with self.lock:
-            return self._values.known(value_hashes)
+        return self._values.known(value_hashes)
 
     # Values and the cache.
 

@@ -133,6 +133,7 @@ class Retry:
         self.backoff_max = backoff_max
         self.logger = logger
         self.sleep = sleep
+        self._given_up: BaseException | None = None
 
     def run(
         self, name: str, operation: Callable[[], Result], rollback: Callable[[], object]
@@ -148,9 +149,11 @@ class Retry:
                 return operation()
             except Exception as error:
                 rollback()
-                if not is_operational(error):
+                # What an operation within this one has given up on isn't tried again.
+                if not is_operational(error) or error is self._given_up:
                     raise
                 if attempt == attempts:
+                    self._given_up = error
                     self._log(
                         logging.ERROR,
                         f"Database operation {name} failed "

@@ -207,7 +207,8 @@ def migrate_db(
 def create_schema(connection: Connection) -> None:
     """Makes all tables of the newest version in an empty database."""
     # A database whose list of versions was lost has its tables already.
-    orm.Base.metadata.create_all(connection, checkfirst=True)
+    has_tables = bool(sa.inspect(connection).get_table_names())
+    orm.Base.metadata.create_all(connection, checkfirst=has_tables)
     connection.execute(sa.delete(_revisions))
     connection.execute(sa.insert(_revisions), [{"version_num": REDUN_DB_VERSIONS[-1].migration_id}])
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import functools
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -26,7 +27,13 @@ def format_timestamp(timestamp: dt.datetime | None) -> str:
     """Local time to the second; blanks if it isn't known."""
     if timestamp is None:
         return " " * len("YYYY-MM-DD HH:MM:SS")
-    return timestamp.astimezone().strftime("%Y-%m-%d %H:%M:%S")
+    return _local_second(int(timestamp.timestamp()))
+
+
+@functools.lru_cache(maxsize=1024)
+def _local_second(seconds: int) -> str:
+    """Local time of a second since the epoch; jobs of a run share few of them."""
+    return dt.datetime.fromtimestamp(seconds).strftime("%Y-%m-%d %H:%M:%S")
 
 
 def format_timedelta(duration: dt.timedelta) -> str:

@@ -127,9 +127,7 @@ class _Naming:
         first, *others = lines
         return DataflowSectionDOM(DataflowAssign(var_name, *first), _routing(others), args)
 
-    def _lines(
-        self, section: Section, var_name: str
-    ) -> list[tuple[str, str, DataflowNode | None]]:
+    def _lines(self, section: Section, var_name: str) -> list[tuple[str, str, DataflowNode | None]]:
         """Prefix, text and node of each step."""
         path = section.path
         calls = [index for index, node in enumerate(path) if node is not None]

@@ -110,9 +110,7 @@ class _Upstream:
         The call that made a value: of those that returned it, alone or inside something, the
         one that ran last. A call that got the value from another of them only passed it on.
         """
-        containers = sa.select(Subvalue.parent_value_hash).where(
-            Subvalue.value_hash == value_hash
-        )
+        containers = sa.select(Subvalue.parent_value_hash).where(Subvalue.value_hash == value_hash)
         made = (
             sa.select(CallNode.call_hash)
             .where(sa.or_(CallNode.value_hash == value_hash, CallNode.value_hash.in_(containers)))
@@ -145,15 +143,12 @@ class _Upstream:
         self._get_values(arg.value_hash for args in by_call.values() for arg in args)
         return {
             ("CallNode", call.call_hash): [
-                ArgumentValue(arg, self._values[arg.value_hash])
-                for arg in by_call[call.call_hash]
+                ArgumentValue(arg, self._values[arg.value_hash]) for arg in by_call[call.call_hash]
             ]
             for call in calls
         }
 
-    def _sources_of_results(
-        self, nodes: list[CallNodeValue]
-    ) -> dict[NodeKey, list[DataflowNode]]:
+    def _sources_of_results(self, nodes: list[CallNodeValue]) -> dict[NodeKey, list[DataflowNode]]:
         """The one child call that gave the value, else the call itself."""
         self._get_containers(node.value.value_hash for node in nodes)
         children: dict[str, dict[str, str]] = defaultdict(dict)
@@ -213,29 +208,28 @@ class _Upstream:
         query = sa.select(CallEdge.child_id, CallEdge.parent_id, CallNode.timestamp).join(
             CallNode, CallNode.call_hash == CallEdge.parent_id
         )
-        for child, parent, timestamp in in_chunks(
-            self._session, query, CallEdge.child_id, calls
-        ):
+        for child, parent, timestamp in in_chunks(self._session, query, CallEdge.child_id, calls):
             if child not in latest or (timestamp, parent) > latest[child]:
                 latest[child] = (timestamp, parent)
         return {child: parent for child, (_timestamp, parent) in latest.items()}
 
-    def _upstream_calls(
-        self, arguments: set[str], parents: dict[str, str]
-    ) -> dict[str, list[str]]:
+    def _upstream_calls(self, arguments: set[str], parents: dict[str, str]) -> dict[str, list[str]]:
         """Of each argument, the calls it was computed from: those called last come first."""
         query = sa.select(
             ArgumentResult.arg_hash, Argument.call_hash, ArgumentResult.result_call_hash
         ).join(Argument, Argument.arg_hash == ArgumentResult.arg_hash)
         rows = list(in_chunks(self._session, query, ArgumentResult.arg_hash, arguments))
-        orders = self._call_orders({parents[call] for _arg, call, _result in rows if call in parents})
+        orders = self._call_orders(
+            {parents[call] for _arg, call, _result in rows if call in parents}
+        )
         self._get_calls(result for _arg, _call, result in rows)
         found: dict[str, list[tuple[int, str]]] = defaultdict(list)
         for arg, call, result in rows:
             order = orders.get((parents.get(call, ""), result), -1)
             found[arg].append((-order, result))
         return defaultdict(
-            list, {arg: [result for _order, result in sorted(calls)] for arg, calls in found.items()}
+            list,
+            {arg: [result for _order, result in sorted(calls)] for arg, calls in found.items()},
         )
 
     def _call_orders(self, parents: set[str]) -> dict[tuple[str, str], int]:

@@ -72,7 +72,7 @@ class CallGraphQuery:
         self._session = session
         self._dialect = session.get_bind().dialect.name
         self._types = frozenset(self.MODEL_NAMES)
-        self._where: dict[str, tuple[Any, ...]] = {name: () for name in self.MODEL_NAMES}
+        self._where: dict[str, tuple[Any, ...]] = dict.fromkeys(self.MODEL_NAMES, ())
         self._order: str | None = None
         self._limit: int | None = None
 

@@ -66,9 +66,7 @@ def id_prefix(column: Any, prefix: str, dialect: str) -> sa.ColumnElement[bool]:
     if not prefix:
         return sa.true()
     spellings = sorted({prefix, prefix.lower()})
-    return sa.or_(
-        *(sa.and_(column >= text, column < _successor(text)) for text in spellings)
-    )
+    return sa.or_(*(sa.and_(column >= text, column < _successor(text)) for text in spellings))
 
 
 def _successor(text: str) -> str:
@@ -156,9 +154,7 @@ def _execution_status(status: str) -> sa.ColumnElement[bool]:
     failed = _failed(JOB.c.call_hash)
     if status == "FAILED":
         roots = sa.select(JOB.c.id)
-        return sa.or_(
-            EXECUTION.c.job_id.in_(roots.where(failed)), EXECUTION.c.job_id.not_in(roots)
-        )
+        return sa.or_(EXECUTION.c.job_id.in_(roots.where(failed)), EXECUTION.c.job_id.not_in(roots))
     if status == "RUNNING":
         running = sa.and_(JOB.c.end_time.is_(None), sa.not_(failed))
         return EXECUTION.c.job_id.in_(sa.select(JOB.c.id).where(running))

@@ -20,9 +20,7 @@ from redun.backends.db.query.tables import (
 )
 
 
-def infer_id(
-    session: Session, id: str, include_files: bool = True, required: bool = False
-) -> Any:
+def infer_id(session: Session, id: str, include_files: bool = True, required: bool = False) -> Any:
     """
     The record that a text means.
 
@@ -135,4 +133,3 @@ def find_file(session: Session, path: str) -> tuple[File, Job, str] | None:
             assert file is not None and job is not None
             return file, job, kind
     return None
-

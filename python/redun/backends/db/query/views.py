@@ -144,8 +144,7 @@ class Views:
     def jobs(self, ids: Collection[str]) -> list[JobView]:
         """Views of jobs, in the order of their ids."""
         found = {
-            view.id: view
-            for view in map(_job_view, in_chunks(self._session, _JOBS, JOB.c.id, ids))
+            view.id: view for view in map(_job_view, in_chunks(self._session, _JOBS, JOB.c.id, ids))
         }
         views = [found[job_id] for job_id in ids if job_id in found]
         self._complete(views)
@@ -154,7 +153,7 @@ class Views:
     def jobs_of_execution(self, execution_id: str) -> list[JobView]:
         """Views of all jobs of an execution, first started first."""
         query = _JOBS.where(JOB.c.execution_id == execution_id).order_by(JOB.c.start_time)
-        views = [_job_view(row) for row in self._session.execute(query)]
+        views = [_job_view(row) for row in self._session.execute(query).all()]
         self._complete(views)
         return views
 
@@ -223,8 +222,7 @@ class Views:
             first[path] = min(key, first.get(path, key))
         tags = self.tags(list(first.values()))
         return [
-            ValueView(key, "redun.File", "", path, tags[key])
-            for path, key in sorted(first.items())
+            ValueView(key, "redun.File", "", path, tags[key]) for path, key in sorted(first.items())
         ]
 
     def tags(self, entity_ids: Collection[str]) -> dict[str, TagPairs]:
@@ -269,9 +267,7 @@ class Views:
                 else preview_payload(self._registry, type_name, format_name, data, key)
             )
             self._shown[key] = shown_repr(preview)
-        for (value,) in in_chunks(
-            self._session, sa.select(Value), VALUE.c.value_hash, elsewhere
-        ):
+        for (value,) in in_chunks(self._session, sa.select(Value), VALUE.c.value_hash, elsewhere):
             self._shown[value.value_hash] = shown_repr(value.preview)
         return self._shown
 
