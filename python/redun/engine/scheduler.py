@@ -136,8 +136,12 @@ class Scheduler:
         executor.set_scheduler(self)
 
     def load(self, migrate: bool | None = None) -> None:
-        """Open the repo; `migrate` brings its schema up to date (None: as configured)."""
+        """Open the repo; `migrate` brings its schema up to date (None: as configured).
+
+        From then on values hash and show as that repo has them.
+        """
         self.backend.load(migrate=migrate)
+        set_scheme(self.backend.hash_scheme)
 
     # -- state -----------------------------------------------------------------------------------
 

@@ -130,6 +130,7 @@ def find_file(session: Session, path: str) -> tuple[File, Job, str] | None:
         row = session.execute(query.limit(1)).first()
         if row:
             file, job = session.get(File, row[0]), session.get(Job, row[1])
-            assert file is not None and job is not None
+            assert file is not None
+            assert job is not None
             return file, job, kind
     return None

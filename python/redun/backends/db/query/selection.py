@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -101,7 +102,7 @@ class Selection:
             For an execution `~N` that there is none of.
         """
         query = CallGraphQuery(session).filter_types(types or self.wanted_types()).order_by("time")
-        for values, add in (
+        filters: list[tuple[list[Any], Callable[[CallGraphQuery, Any], CallGraphQuery]]] = [
             (self.execution_statuses, CallGraphQuery.filter_execution_statuses),
             (self.job_statuses, CallGraphQuery.filter_job_statuses),
             (self.task_names, CallGraphQuery.filter_task_names),
@@ -112,9 +113,10 @@ class Selection:
             (self.arguments, CallGraphQuery.filter_arguments),
             (self.tags, CallGraphQuery.filter_tags),
             (self.execution_tags, CallGraphQuery.filter_execution_tags),
-        ):
+        ]
+        for values, add in filters:
             if values:
-                query = add(query, values)  # type: ignore[operator]
+                query = add(query, values)
         if self.files:
             query = query.filter_value_types([FILE_TYPE])
         if self.execution_ids is not None:

@@ -168,17 +168,16 @@ class Views:
 
     def ancestors(self, job_id: str) -> list[tuple[str, str]]:
         """Ids and bare task names of the jobs above a job, nearest first."""
-        above = sa.select(JOB.c.parent_id.label("id"), sa.literal(1).label("depth"))
-        above = above.where(JOB.c.id == job_id).cte("above", recursive=True)
-        above = above.union_all(
-            sa.select(JOB.c.parent_id, above.c.depth + 1).where(JOB.c.id == above.c.id)
-        )
+        first = sa.select(JOB.c.parent_id.label("id"), sa.literal(1).label("depth"))
+        above = first.where(JOB.c.id == job_id).cte("above", recursive=True)
+        further = sa.select(JOB.c.parent_id, above.c.depth + 1).where(JOB.c.id == above.c.id)
+        lineage = above.union_all(further)
         query = (
             sa.select(JOB.c.id, TASK.c.name)
             .select_from(JOB)
-            .join(above, above.c.id == JOB.c.id)
+            .join(lineage, lineage.c.id == JOB.c.id)
             .outerjoin(TASK, TASK.c.hash == JOB.c.task_hash)
-            .order_by(above.c.depth)
+            .order_by(lineage.c.depth)
         )
         return [(row[0], row[1]) for row in self._session.execute(query)]
 

@@ -1,0 +1,324 @@
+"""`redun log` on a repo that the reference implementation wrote, and where ours does better."""
+
+from __future__ import annotations
+
+import io
+import json
+import sqlite3
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from redun.cli import RedunClient, RedunClientError
+
+GOLDEN = Path(__file__).parents[1] / "golden" / "log"
+CASES: dict[str, list[str]] = json.loads((GOLDEN / "cases.json").read_text())
+FILES = ("a.txt", "c.txt", "in.txt")
+
+
+@dataclass
+class Printed:
+    """What a command left on its streams."""
+
+    stdout: str
+    stderr: str
+
+
+Log = Callable[..., Printed]
+
+
+def use_timezone(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.setenv("TZ", name)
+    time.tzset()
+    from redun.cli.render import parts
+
+    parts._local_second.cache_clear()
+
+
+@pytest.fixture
+def utc(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Local time is UTC during the test."""
+    with monkeypatch.context() as patch:
+        use_timezone(patch, "UTC")
+        yield
+    time.tzset()
+
+
+@pytest.fixture
+def repo(workdir: Path, utc: None) -> Path:
+    """The current directory, with the recorded repo and some of its files."""
+    config = workdir / ".redun"
+    config.mkdir()
+    (config / "redun.ini").write_text("[backend]\ndb_uri = sqlite:///redun.db\n")
+    connection = sqlite3.connect(config / "redun.db")
+    connection.executescript((GOLDEN / "repo.sql").read_text())
+    connection.close()
+    for name in FILES:
+        (workdir / name).touch()
+    return workdir
+
+
+@pytest.fixture
+def log(repo: Path, capsys: pytest.CaptureFixture[str]) -> Log:
+    """Runs `redun log` in this process."""
+
+    def run(*args: str) -> Printed:
+        stdout, stderr = io.StringIO(), io.StringIO()
+        try:
+            RedunClient(stdout=stdout, stderr=stderr).execute(["redun", "log", *args])
+        except SystemExit as error:
+            stderr.write(f"exit {error.code}")
+        return Printed(stdout.getvalue(), stderr.getvalue())
+
+    return run
+
+
+@pytest.fixture
+def db(repo: Path) -> sqlite3.Connection:
+    """The repo's database."""
+    return sqlite3.connect(repo / ".redun" / "redun.db")
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_output_is_that_of_the_reference(log: Log, name: str) -> None:
+    assert log(*CASES[name]).stdout == (GOLDEN / f"{name}.txt").read_text()
+
+
+def test_every_golden_file_belongs_to_a_case() -> None:
+    assert {path.stem for path in GOLDEN.glob("*.txt")} == set(CASES)
+
+
+def test_unknown_id_prints_no_data_and_a_hint(log: Log) -> None:
+    printed = log("nosuchthing")
+
+    assert printed.stdout == ""
+    assert printed.stderr == "hint: nothing recorded matches `nosuchthing`\n"
+
+
+def test_unknown_option_is_refused_with_usage_exit_code(log: Log) -> None:
+    printed = log("--bogus")
+
+    assert printed.stdout == ""
+    assert "--bogus" in printed.stderr
+    assert printed.stderr.endswith("exit 2")
+
+
+@pytest.mark.parametrize(
+    ("option", "choices"),
+    [
+        ("--exec-status", "RUNNING, FAILED, DONE"),
+        ("--job-status", "RUNNING, FAILED, CACHED, DONE"),
+    ],
+)
+def test_unknown_status_is_refused_and_the_known_ones_named(
+    log: Log, option: str, choices: str
+) -> None:
+    printed = log(option, "DONE,BOGUS")
+
+    assert printed.stdout == ""
+    assert f"{option}: unknown status `BOGUS`" in printed.stderr
+    assert f"hint: choose from {choices}" in printed.stderr
+    assert printed.stderr.endswith("exit 2")
+
+
+def test_malformed_tag_is_refused(log: Log) -> None:
+    printed = log("--tag", "=1")
+
+    assert "--tag: key must be specified" in printed.stderr
+    assert printed.stderr.endswith("exit 2")
+
+
+@pytest.mark.parametrize(
+    ("reference", "message"),
+    [("~0", "Execution index should >= 1."), ("~99", "Execution index too high: 99")],
+)
+def test_execution_out_of_range_is_an_error_with_a_hint(
+    log: Log, reference: str, message: str
+) -> None:
+    with pytest.raises(RedunClientError) as raised:
+        log(reference)
+
+    assert str(raised.value) == message
+    assert raised.value.hints
+
+
+@pytest.mark.parametrize(
+    ("filters", "types"),
+    [
+        (["--job-status", "FAILED"], {"Job"}),
+        (["--task-name", "inc"], {"Job", "Task"}),
+        (["--value-type", "builtins.int"], {"Value"}),
+        (["--file-path", "*.txt"], {"Value"}),
+        (["--task-name", "inc", "--job-status", "DONE"], {"Job"}),
+        (["--exec", "--job-status", "FAILED"], {"Exec", "Job"}),
+    ],
+)
+def test_filter_without_type_flag_shows_what_it_is_about(
+    log: Log, filters: list[str], types: set[str]
+) -> None:
+    lines = log(*filters).stdout.splitlines()
+
+    assert {line.split()[0] for line in lines} == types
+
+
+def test_unknown_execution_filters_everything_away(log: Log) -> None:
+    assert log("--job", "--exec-id", "nosuch").stdout == ""
+    assert log("--exec-id", "nosuch").stdout == "Recent executions:\n\n"
+
+
+def test_unknown_execution_among_known_ones_is_left_out(log: Log) -> None:
+    assert log("--job", "--exec-id", "nosuch,-") == log("--job", "--exec-id", "-")
+
+
+def test_files_that_match_nothing_print_nothing(log: Log) -> None:
+    assert log("--file", "--file-path", "nosuch*") == Printed("", "")
+
+
+def test_tag_without_value_is_found_by_null(log: Log) -> None:
+    assert "none=null" in log("--value", "--tag", "none=").stdout
+
+
+def test_several_ids_are_shown_one_after_the_other(log: Log) -> None:
+    both = log("inc", "main").stdout
+
+    assert both == log("inc").stdout + log("main").stdout
+
+
+def test_upper_case_prefix_finds_a_hash(log: Log) -> None:
+    call = CASES["call_node"][0]
+
+    assert log(call[:10].upper()).stdout == log(call[:10]).stdout != ""
+
+
+def test_variadic_arguments_have_names_in_the_dataflow(log: Log, db: sqlite3.Connection) -> None:
+    (call,) = db.execute("SELECT call_hash FROM call_node WHERE task_name = 'shop.rest'").fetchone()
+
+    shown = log(call).stdout
+
+    assert "result <-- <" + call[:8] + "> rest(x)" in shown
+    assert "    more   = <" in shown
+    assert "    more_2 = <" in shown
+
+
+def test_count_of_an_id_counts_its_matches(log: Log) -> None:
+    assert log("inc", "--count").stdout.splitlines()[3] == "       1 Task"
+
+
+def test_file_listing_as_json_gives_values(log: Log) -> None:
+    records = [json.loads(line) for line in log("--file", "--format", "json").stdout.splitlines()]
+
+    assert {record["_type"] for record in records} == {"Value"}
+    assert {record["subtype"]["path"] for record in records} >= {"a.txt", "in.txt"}
+
+
+def test_detail_as_json_keeps_call_order(log: Log, db: sqlite3.Connection) -> None:
+    query = (
+        "SELECT child_id FROM call_edge JOIN call_node ON call_hash = parent_id "
+        "WHERE task_name = 'shop.files' ORDER BY call_order"
+    )
+    order = [row[0] for row in db.execute(query)]
+    (call,) = db.execute(
+        "SELECT call_hash FROM call_node WHERE task_name = 'shop.files'"
+    ).fetchone()
+
+    record = json.loads(log(call, "--format", "json").stdout)
+
+    assert record["children"] == order
+
+
+def test_all_times_are_local(
+    log: Log, db: sqlite3.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    use_timezone(monkeypatch, "Asia/Tokyo")
+    (stored,) = db.execute(
+        "SELECT start_time FROM job JOIN task ON task.hash = task_hash WHERE name = 'inc' "
+        "ORDER BY start_time"
+    ).fetchone()
+    hour = (int(stored[11:13]) + 9) % 24
+
+    assert f"{hour:02}{stored[13:19]}:" in log("--job", "--task-name", "inc").stdout.split("\n")[-2]
+    assert f" {hour:02}{stored[13:]}+09:00" in log("inc").stdout
+    table = next(line for line in log("~5").stdout.splitlines() if "JOB STATUS" in line)
+    assert table.split()[4].startswith(f"{hour:02}:")
+
+
+def test_duration_over_a_day_counts_the_hours_on(log: Log, db: sqlite3.Connection) -> None:
+    job = CASES["done_job"][0]
+    (start,) = db.execute("SELECT start_time FROM job WHERE id = ?", (job,)).fetchone()
+    later = "UPDATE job SET end_time = datetime(?, '+50 hours', '+2 minutes') WHERE id = ?"
+    db.execute(later, (start[:19] + ".000000", job))
+    db.execute("UPDATE job SET start_time = ? WHERE id = ?", (start[:19] + ".000000", job))
+    db.commit()
+
+    assert "Duration: 50:02:00.00" in log(job).stdout
+
+
+def test_looking_runs_no_code_out_of_the_repo(
+    log: Log, db: sqlite3.Connection, repo: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (repo / "shop.py").write_text("raise SystemExit('imported')\n")
+    monkeypatch.syspath_prepend(str(repo))
+    watched = {"import": {"shop", "os"}, "os.system": None, "subprocess.Popen": None}
+    seen: list[str] = []
+    active = [True]
+
+    def watch(event: str, args: tuple[object, ...]) -> None:
+        if active[0] and event in watched:
+            names = watched[event]
+            if names is None or args[0] in names:
+                seen.append(f"{event} {args[0]}")
+
+    sys.addaudithook(watch)
+    try:
+        shown = log("--all", "--detail").stdout
+    finally:
+        active[0] = False
+
+    assert seen == []
+    assert "shop" not in sys.modules
+    assert "Box(size=3, label='x')" in shown
+    assert "\ngetpid()\n" in shown
+
+
+def test_deep_tree_of_jobs_is_shown(log: Log, db: sqlite3.Connection) -> None:
+    (task,) = db.execute("SELECT hash FROM task WHERE name = 'inc'").fetchone()
+    depth = 3000
+    time_text = "2030-01-01 00:00:00.000000"
+    db.execute("INSERT INTO execution VALUES ('deep', '[\"redun\", \"run\"]', 'job-0', NULL)")
+    rows = [
+        (f"job-{n}", time_text, time_text, task, 0, None, f"job-{n - 1}" if n else None, "deep")
+        for n in range(depth)
+    ]
+    db.executemany("INSERT INTO job VALUES (?, ?, ?, ?, ?, ?, ?, ?)", rows)
+    db.commit()
+
+    lines = log("deep").stdout.splitlines()
+
+    assert len([line for line in lines if line.lstrip().startswith("Job ")]) == depth
+    assert f"Jobs: {depth} (DONE: {depth}, CACHED: 0, FAILED: 0)" in lines
+    assert f"({depth - 2} Jobs)" in log(f"job-{depth - 1}").stdout
+
+
+def test_listing_jobs_takes_a_fixed_number_of_statements(log: Log, db: sqlite3.Connection) -> None:
+    from sqlalchemy import event
+    from sqlalchemy.engine import Engine
+
+    statements: list[str] = []
+
+    def remember(*args: object) -> None:
+        statements.append(str(args[2]))
+
+    event.listen(Engine, "before_cursor_execute", remember)
+    try:
+        log("--job", "--exec-id", "-")
+        few = len(statements)
+        statements.clear()
+        log("--job")
+    finally:
+        event.remove(Engine, "before_cursor_execute", remember)
+
+    assert few - 1 <= len(statements) <= few
