@@ -169,37 +169,34 @@ impl Machine {
     }
 
     fn audit_slots(&self) -> Check {
-        for id in self.dedup.holders() {
-            let node = self.arena.node(id);
-            ensure!(
-                node.has(REUSABLE)
-                    && node.has(PREPARED)
-                    && !node.has(MIRROR)
-                    && !matches!(node.state, State::Collapsed | State::Replaying),
-                "{} job {} stands for a key",
-                node.state.name(),
-                id.0
-            );
-        }
+        let mut ringed = 0;
         for (id, node) in self.each() {
-            let stands = node.has(REUSABLE)
-                && !node.has(MIRROR)
-                && !matches!(
-                    node.state,
-                    State::Collapsed | State::Replaying | State::Hit | State::Cancelled
-                );
-            if !stands {
-                continue;
-            }
+            let (outside, number) = (self.arena.outside_rings(id), id.0);
+            ringed += usize::from(!outside);
+            let due = match node.state {
+                state if state.ended() => false,
+                State::Hit => continue, // that depends on what was asked
+                State::Collapsed | State::Replaying => false,
+                _ => node.has(REUSABLE),
+            };
+            ensure!(
+                outside != due,
+                "{} job {number} may be joined: {due}, but not by its ring",
+                node.state.name()
+            );
+            let counts = node.has(REUSABLE) && !node.has(MIRROR) && node.state.counts();
             let holder = self
                 .dedup
                 .holder(&self.arena.nodes, &node.eval, node.context);
             ensure!(
-                holder.is_some(),
-                "nobody stands for the key of job {}",
-                id.0
+                holder.is_some() || !counts && outside,
+                "nobody stands for the key of job {number}"
             );
         }
+        for id in self.dedup.holders() {
+            ringed -= self.audit_ring(id)?;
+        }
+        ensure!(ringed == 0, "{ringed} jobs are in no ring of a holder");
         Ok(())
     }
 }

@@ -173,8 +173,6 @@ pub(super) const CALLED: u8 = 8;
 pub(super) const GIVEN: u8 = 16;
 /// The outcome is that of `twin`; the job has no call of its own.
 pub(super) const MIRROR: u8 = 32;
-/// The job took the slot of its key; nobody can take it from an unfinished job.
-pub(super) const SLOT: u8 = 64;
 
 /// What is kept of a node for the whole run (72 bytes).
 #[derive(Clone, Debug)]
@@ -199,7 +197,7 @@ pub(super) struct Node {
     pub live: u32,
     pub kind: Kind,
     pub state: State,
-    /// Bits from `REUSABLE` to `SLOT`.
+    /// Bits from `REUSABLE` to `MIRROR`.
     pub flags: u8,
 }
 
@@ -243,6 +241,9 @@ pub(super) struct Live {
     /// The jobs declared in its body, as a list through `Node::sibling`.
     pub first_child: NodeId,
     pub last_child: NodeId,
+    /// Neighbours in the ring of equal jobs, see [`super::dedup`]; `NONE` for a job outside it.
+    pub equal_before: NodeId,
+    pub equal_after: NodeId,
     pub waiters: Waiters,
 }
 
@@ -258,6 +259,8 @@ impl Live {
             extra: SetId::NONE,
             first_child: NodeId::NONE,
             last_child: NodeId::NONE,
+            equal_before: NodeId::NONE,
+            equal_after: NodeId::NONE,
             waiters: Waiters::new(),
         }
     }

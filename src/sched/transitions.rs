@@ -5,7 +5,7 @@ use super::action::Action;
 use super::event::{Preparation, ResultHash, FLAG_CSE, FLAG_LOOKUP, FLAG_REUSABLE};
 use super::job::{
     Bucket, Kind, NodeId, RequestId, SetId, State, TaskId, CACHED, CALLED, GIVEN, MIRROR, PREPARED,
-    REUSABLE, SLOT,
+    REUSABLE,
 };
 use super::machine::Machine;
 use crate::digest::Digest;
@@ -105,7 +105,7 @@ impl Machine {
             }
         }
         self.turn(id, State::Checking, flags);
-        self.claim(id);
+        self.dedup.enter(&mut self.arena, id);
         if with.flags & FLAG_LOOKUP != 0 {
             self.emit(Action::Check { id });
         } else {
@@ -129,14 +129,6 @@ impl Machine {
         self.arena.live_mut(holder).waiters.push(waiter);
         self.turn(id, State::Collapsed, flags);
         self.emit(Action::Collapse { id, onto: holder });
-    }
-
-    /// Lets a reusable job stand for its key; one that did when it started still does at its end.
-    fn claim(&mut self, id: NodeId) {
-        let node = self.arena.node(id);
-        if node.has(REUSABLE) && !node.has(SLOT) && self.dedup.claim(&self.arena.nodes, id) {
-            self.arena.node_mut(id).flags |= SLOT;
-        }
     }
 
     pub(super) fn hit(&mut self, id: NodeId, call: Option<Digest>) -> Result<()> {
@@ -178,7 +170,7 @@ impl Machine {
         }
         if self.arena.node(id).state == State::Replaying {
             self.arena.node_mut(id).twin = NodeId::NONE;
-            self.claim(id);
+            self.dedup.enter(&mut self.arena, id);
         }
         self.start(id);
         Ok(())
@@ -249,8 +241,8 @@ impl Machine {
             node.call = call;
             flags = CALLED;
         }
+        self.dedup.leave(&mut self.arena, id);
         self.end(id, state, flags);
-        self.claim(id);
         self.emit(match state {
             State::Done => Action::Settled(outcome),
             _ => Action::Rejected(outcome),
@@ -299,10 +291,10 @@ impl Machine {
         self.limits.clear();
         self.dedup.clear();
         for number in 0..self.arena.nodes.len() {
-            let node = &mut self.arena.nodes[number];
-            if node.has(CALLED) && !node.has(MIRROR) && node.state != State::Cancelled {
-                node.flags &= !SLOT;
-                self.claim(NodeId(number as u32));
+            let node = &self.arena.nodes[number];
+            let called = node.has(CALLED) && !node.has(MIRROR);
+            if called && node.has(REUSABLE) && node.state != State::Cancelled {
+                self.dedup.take(&self.arena.nodes, NodeId(number as u32));
             }
         }
         self.actions.retain(|action| !action.asks());

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import threading
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +25,11 @@ __all__ = ["LocalExecutor"]
 MODES = {"thread": "thread", "threads": "thread", "process": "process", "processes": "process"}
 START_METHODS = ("fork", "spawn", "forkserver")
 DEFAULT_MAX_WORKERS = 20
+
+# How often it is judged whether waiting jobs need more threads, in seconds.
+PACE_SECONDS = 0.001
+# Jobs shorter than this gain nothing from further threads.
+TINY_JOB_SECONDS = 0.0002
 
 
 def run_task(module_name: str, task_name: str, args: Any, kwargs: dict[str, Any]) -> Any:
@@ -64,9 +69,15 @@ def as_exception(error: BaseException) -> Exception:
 class WorkerThreads:
     """A pool of threads that start on demand and take jobs from one queue.
 
-    At most one wake-up is under way at a time: a woken worker passes it on only while jobs wait.
-    Short jobs are thus run by few threads without a context switch each, while jobs that block
-    spread over all threads at once.
+    Threads that all want the interpreter at once cost more than they gain: with tiny jobs, most of
+    the time would go to handing the interpreter over. So a batch of jobs begins with one thread, and
+    a pacer adds more, doubling, for as long as jobs wait and take long, because they block or
+    compute outside the interpreter. Jobs that come alone get a thread at once.
+
+    Parameters
+    ----------
+    name : prefix of the names of the threads.
+    max_workers : how many jobs may run at a time.
     """
 
     def __init__(self, name: str, max_workers: int) -> None:
@@ -74,47 +85,70 @@ class WorkerThreads:
             raise ValueError("max_workers must be greater than 0")
         self._name = name
         self._max_workers = max_workers
-        self._jobs: deque[Job] = deque()
-        self._bell: SimpleQueue[bool] = SimpleQueue()  # True: look for jobs, False: end
+        self._jobs: deque[tuple[Scheduler, Job]] = deque()
         self._lock = threading.Lock()
-        self._idle = 0
-        self._waking = False
+        # The rest is guarded by the lock, but for `_taken`, which need not be exact.
         self._threads: list[threading.Thread] = []
+        self._bell: SimpleQueue[bool] = SimpleQueue()  # True: look for jobs, False: end
+        self._idle = 0
+        self._pacer: threading.Thread | None = None
+        self._pacing = False
+        self._pacer_bell: SimpleQueue[bool] = SimpleQueue()
+        self._stopping = threading.Event()
+        self._taken = 0
 
     def submit(self, scheduler: Scheduler, jobs: list[Job]) -> None:
         """Queue jobs."""
-        self._scheduler = scheduler
-        self._jobs.extend(jobs)
-        self._wake()
-
-    def _wake(self) -> None:
+        self._jobs.extend([(scheduler, job) for job in jobs])
         with self._lock:
-            if self._waking:
-                return
+            if len(jobs) == 1 or self._idle == len(self._threads):
+                self._activate(1)
+            if len(jobs) > 1 and not self._pacing and self._max_workers > 1:
+                self._pacing = True
+                if self._pacer is None:
+                    self._pacer = self._start(self._pace, "pacer")
+                self._pacer_bell.put(True)
+
+    def _start(self, target: Callable[[], None], name: str) -> threading.Thread:
+        thread = threading.Thread(target=target, name=f"{self._name}-{name}", daemon=True)
+        thread.start()
+        return thread
+
+    def _activate(self, count: int) -> None:
+        """Let further threads look for jobs. Called locked."""
+        for _ in range(count):
             if self._idle:
                 self._idle -= 1
-                self._waking = True
                 self._bell.put(True)
             elif len(self._threads) < self._max_workers:
-                self._waking = True
-                thread = threading.Thread(
-                    target=self._work, name=f"{self._name}-{len(self._threads)}", daemon=True
-                )
-                self._threads.append(thread)
-                thread.start()
+                self._threads.append(self._start(self._work, str(len(self._threads))))
+            else:
+                return
+
+    def _pace(self) -> None:
+        while self._pacer_bell.get():
+            while True:
+                before = self._taken
+                self._stopping.wait(PACE_SECONDS)
+                with self._lock:
+                    if not self._jobs or self._stopping.is_set():
+                        self._pacing = False
+                        break
+                    active = len(self._threads) - self._idle
+                    taken = self._taken - before
+                    if taken * TINY_JOB_SECONDS < PACE_SECONDS * max(active, 1):
+                        self._activate(min(max(active, 1), len(self._jobs)))
 
     def _work(self) -> None:
         jobs = self._jobs
         while True:
-            self._waking = False
             while True:
                 try:
-                    job = jobs.popleft()
+                    scheduler, job = jobs.popleft()
                 except IndexError:
                     break
-                if jobs and not self._waking:
-                    self._wake()
-                self._run(job)
+                self._taken += 1
+                run_in_thread(scheduler, job)
             with self._lock:
                 if jobs:  # queued between the last look and the lock
                     continue
@@ -122,29 +156,32 @@ class WorkerThreads:
             if not self._bell.get():
                 return
 
-    def _run(self, job: Job) -> None:
-        task = job.task
-        assert job.args is not None
-        args, kwargs = job.args
-        try:
-            result = run_task(task.load_module, task.fullname, args, kwargs)
-        except BaseException as error:
-            failure = as_exception(error)
-            self._scheduler.reject_job(job, failure, error_traceback=Traceback.from_error(error))
-        else:
-            self._scheduler.done_job(job, result)
-
     def stop(self) -> None:
         """Drop queued jobs, wait for running ones, end the threads."""
         self._jobs.clear()
-        for _ in self._threads:
+        self._stopping.set()
+        with self._lock:
+            threads = list(self._threads)
+        for _ in threads:
             self._bell.put(False)
-        for thread in self._threads:
-            thread.join()
-        self._threads = []
-        self._bell = SimpleQueue()
-        self._idle = 0
-        self._waking = False
+        self._pacer_bell.put(False)
+        for thread in (*threads, self._pacer):
+            if thread is not None:
+                thread.join()
+
+
+def run_in_thread(scheduler: Scheduler, job: Job) -> None:
+    """Run a job and report what came of it."""
+    task = job.task
+    assert job.args is not None
+    args, kwargs = job.args
+    try:
+        result = run_task(task.load_module, task.fullname, args, kwargs)
+    except BaseException as error:
+        failure = as_exception(error)
+        scheduler.reject_job(job, failure, error_traceback=Traceback.from_error(error))
+    else:
+        scheduler.done_job(job, result)
 
 
 @register_executor("local")

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ast
 import re
+import textwrap
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
@@ -109,6 +110,7 @@ class _Naming:
     def __init__(self) -> None:
         self._names: dict[NodeKey, str] = {}
         self._taken: set[str] = set()
+        self._numbers: dict[str, int] = {}
         self._parameters: dict[str, Parameters] = {}
 
     def section(self, section: Section, start_name: str) -> DataflowSectionDOM:
@@ -159,10 +161,10 @@ class _Naming:
 
     def _unused(self, wanted: str) -> str:
         base = re.sub(r"_\d+$", "", wanted)
-        name, number = base, 1
-        while name in self._taken:
+        number = self._numbers.get(base, 0) + 1
+        while (name := base if number == 1 else f"{base}_{number}") in self._taken:
             number += 1
-            name = f"{base}_{number}"
+        self._numbers[base] = number
         self._taken.add(name)
         return name
 
@@ -228,7 +230,8 @@ class Parameters:
 def parse_parameters(source: str) -> Parameters:
     """The positional parameters of the function that a source defines with a plain `def`."""
     try:
-        body = ast.parse(source).body
+        # The source of a nested function is recorded as indented as it was written.
+        body = ast.parse(textwrap.dedent(source)).body
     except (SyntaxError, ValueError, RecursionError):
         return Parameters(None)
     if not body or not isinstance(body[0], ast.FunctionDef):

@@ -1,0 +1,281 @@
+"""Dataflow: edges, sections and text are those of the reference; graphs may be deep."""
+
+from __future__ import annotations
+
+import json
+import re
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from redun import Scheduler, task
+from redun.backends.db import Argument, CallNode, RedunBackendDb, Value
+from redun.backends.db.dataflow import (
+    ArgumentValue,
+    CallNodeValue,
+    DataflowEdge,
+    SectionEdgeType,
+    display_dataflow,
+    get_section_edge_type,
+    make_dataflow_dom,
+    serialize_dataflow,
+    walk_dataflow,
+)
+from redun.backends.db.dataflow.dom import Parameters, parse_parameters
+
+GOLDEN = Path(__file__).parents[1] / "golden" / "log"
+FLOWS: dict[str, dict[str, Any]] = json.loads((GOLDEN / "dataflow.json").read_text())
+
+
+@pytest.fixture(scope="module")
+def recorded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedunBackendDb]:
+    """The repo that the reference wrote."""
+    path = tmp_path_factory.mktemp("recorded") / "redun.db"
+    connection = sqlite3.connect(path)
+    connection.executescript((GOLDEN / "repo.sql").read_text())
+    connection.close()
+    backend = RedunBackendDb(f"sqlite:///{path}")
+    backend.load(migrate=False)
+    yield backend
+    backend.close()
+
+
+def keys(edges: Iterator[DataflowEdge]) -> list[list[Any]]:
+    return [[key_of(edge.src), key_of(edge.dest)] for edge in edges]
+
+
+def key_of(node: Any) -> list[str] | None:
+    if node is None:
+        return None
+    kind = type(node).__name__
+    if isinstance(node, CallNodeValue):
+        return [kind, node.call_node.call_hash, node.value.value_hash]
+    if isinstance(node, ArgumentValue):
+        return [kind, node.argument.arg_hash, node.value.value_hash]
+    return [kind, node.call_hash if isinstance(node, CallNode) else node.value_hash]
+
+
+def shown(backend: RedunBackendDb, node: Any, name: str = "value") -> str:
+    dom = make_dataflow_dom(walk_dataflow(backend, node), new_varname=name)
+    text = "\n".join(display_dataflow(dom))
+    return re.sub(r"<[0-9a-f]{8}>", "<>", text)
+
+
+@pytest.mark.parametrize("value_hash", FLOWS)
+def test_walk_yields_the_edges_of_the_reference(recorded: RedunBackendDb, value_hash: str) -> None:
+    value = recorded.session.get(Value, value_hash)
+
+    assert keys(walk_dataflow(recorded, value)) == FLOWS[value_hash]["edges"]
+
+
+@pytest.mark.parametrize("value_hash", FLOWS)
+def test_text_is_that_of_the_reference(recorded: RedunBackendDb, value_hash: str) -> None:
+    value = recorded.session.get(Value, value_hash)
+    dom = make_dataflow_dom(walk_dataflow(recorded, value))
+
+    assert list(display_dataflow(dom)) == FLOWS[value_hash]["text"]
+
+
+@pytest.mark.parametrize("value_hash", FLOWS)
+def test_data_are_those_of_the_reference(recorded: RedunBackendDb, value_hash: str) -> None:
+    value = recorded.session.get(Value, value_hash)
+    dom = make_dataflow_dom(walk_dataflow(recorded, value))
+
+    assert list(serialize_dataflow(dom)) == FLOWS[value_hash]["sections"]
+
+
+def test_kinds_of_edges_are_told_apart(recorded: RedunBackendDb) -> None:
+    found = set()
+    for value_hash in FLOWS:
+        value = recorded.session.get(Value, value_hash)
+        found.update(get_section_edge_type(edge) for edge in walk_dataflow(recorded, value))
+    plain = recorded.session.query(Value).filter(Value.type == "redun.Task").first()
+    found.update(get_section_edge_type(edge) for edge in walk_dataflow(recorded, plain))
+
+    assert found == set(SectionEdgeType) - {SectionEdgeType.call_result_routing}
+
+
+def test_edge_between_a_call_and_a_call_is_refused(recorded: RedunBackendDb) -> None:
+    call = recorded.session.query(CallNode).first()
+
+    with pytest.raises(ValueError, match="Not a dataflow edge"):
+        get_section_edge_type(DataflowEdge(call, call))
+
+
+def test_value_that_no_call_gave_comes_from_the_origin(recorded: RedunBackendDb) -> None:
+    value = recorded.session.query(Value).filter(Value.type == "redun.Task").first()
+
+    assert shown(recorded, value, "it") == "it <-- origin\n"
+
+
+def test_call_can_be_the_start(recorded: RedunBackendDb) -> None:
+    call = recorded.session.query(CallNode).filter(CallNode.task_name == "shop.price_all").first()
+
+    assert shown(recorded, call).startswith("value <-- <> price_all(items, rate)\n  items = <> ")
+
+
+def test_part_of_an_argument_can_be_the_start(recorded: RedunBackendDb) -> None:
+    argument = (
+        recorded.session.query(Argument)
+        .join(CallNode)
+        .filter(CallNode.task_name == "shop.wrap", Argument.arg_position == 0)
+        .first()
+    )
+    node = ArgumentValue(argument, argument.value)
+
+    text = shown(recorded, node)
+
+    assert text.startswith("value <-- derives from\n  price_all_result = <> ['ink@")
+
+
+def test_no_edges_make_no_sections() -> None:
+    assert list(make_dataflow_dom([])) == []
+
+
+def test_shared_result_has_one_section(scheduler: Scheduler) -> None:
+    @task(namespace="dataflow_test")
+    def add(a, b):
+        return a + b
+
+    @task(namespace="dataflow_test")
+    def use(x, y, z):
+        return f"{x}|{y}|{z}"
+
+    @task(namespace="dataflow_test")
+    def outer(x, y):
+        return use(x, y, x)
+
+    @task(namespace="dataflow_test")
+    def main(p=17):
+        shared = add(p, 3)
+        return outer(shared, add(shared, p))
+
+    result = scheduler.run(main())
+    backend: Any = scheduler.backend
+    call = backend.session.query(CallNode).filter(CallNode.task_name.endswith("main")).one()
+
+    assert result == "20|37|20"
+    assert shown(backend, call.value) == SHARED
+
+
+SHARED = """\
+value <-- <> use(x, y, z)
+  x = <> 20
+  y = <> 37
+  z = <> 20
+
+y <-- argument of <> outer(x, y)
+  <-- <> add(a, b)
+  a = <> 20
+  b = <> 17
+
+x <-- <> x_2
+
+z <-- <> x_2
+
+x_2 <-- <> add(a, b)
+    <-- <> x_3
+
+a <-- <> x_3
+
+x_3 <-- <> add(a_2, b_2)
+  a_2 = <> 17
+  b_2 = <> 3
+
+b <-- <> b_3
+
+a_2 <-- <> b_3
+
+b_3 <-- origin
+"""
+
+
+def test_result_that_a_call_passes_on_is_routed(scheduler: Scheduler) -> None:
+    @task(namespace="dataflow_test")
+    def double(x):
+        return x * 2
+
+    @task(namespace="dataflow_test")
+    def passes_on(x):
+        return double(x)
+
+    @task(namespace="dataflow_test")
+    def use(y):
+        return -y
+
+    @task(namespace="dataflow_test")
+    def main():
+        return use(passes_on(21))
+
+    result = scheduler.run(main())
+    backend: Any = scheduler.backend
+    call = backend.session.query(CallNode).filter(CallNode.task_name.endswith("main")).one()
+    kinds = {get_section_edge_type(edge) for edge in walk_dataflow(backend, call.value)}
+
+    assert result == -42
+    assert SectionEdgeType.call_result_routing in kinds
+    assert (
+        shown(backend, call.value)
+        == """\
+value <-- <> use(y)
+  y = <> 42
+
+y <-- <> passes_on(x)
+  <-- <> double(x)
+  x = <> 21
+
+x <-- argument of <> passes_on(x)
+  <-- origin
+"""
+    )
+
+
+def test_deep_chain_of_calls_is_walked(scheduler: Scheduler) -> None:
+    depth = 1500
+
+    @task(namespace="dataflow_test")
+    def add(x, y):
+        return x + y
+
+    @task(namespace="dataflow_test")
+    def main(start):
+        value = start
+        for _ in range(depth):
+            value = add(value, 1)
+        return value
+
+    result = scheduler.run(main(100))
+    backend: Any = scheduler.backend
+    call = backend.session.query(CallNode).filter(CallNode.task_name.endswith("main")).one()
+
+    sections = list(make_dataflow_dom(walk_dataflow(backend, call.value)))
+
+    assert result == depth + 100
+    assert len(sections) == depth + 1
+    assert sections[-2].assign.node_display == f"add(x_{depth}, y_{depth})"
+    assert sections[-1].routing[-1].node_display == "origin"
+
+
+@pytest.mark.parametrize(
+    ("source", "expected"),
+    [
+        ("def f(a, b=1, *, c): ...", Parameters(["a", "b"])),
+        ("def f(a, /, b, *rest, **more): ...", Parameters(["a", "b"], "rest")),
+        ("async def f(a): ...", Parameters(None)),
+        ("lambda x: x", Parameters(None)),
+        ("", Parameters(None)),
+        ("def f(:", Parameters(None)),
+        ("\0", Parameters(None)),
+    ],
+)
+def test_parameters_come_from_the_source(source: str, expected: Parameters) -> None:
+    assert parse_parameters(source) == expected
+
+
+def test_parameters_without_name_are_numbered() -> None:
+    assert Parameters(None).name(2) == "arg2"
+    assert Parameters(["a"]).name(1) == "arg1"
+    assert Parameters(["a"], "rest").name(1) == "rest"
