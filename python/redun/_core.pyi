@@ -156,7 +156,7 @@ def hash_values(
 def hash_arguments(
     calls: Iterable[tuple[Iterable[Any], dict[str, Any]]],
     leaf: Callable[[Any], str | bytes | tuple[str, list[Any]]],
-) -> list[tuple[str, list[str], list[str], bool]]:
+) -> list[tuple[str, tuple[str, ...], tuple[str, ...], bool]]:
     """For each call `(args, kwargs)`: its arguments' hash, their value hashes, and whether all are plain.
 
     An answer is `(args_hash, positional, keyword, plain)`: the digest of

@@ -54,7 +54,7 @@ class ValueHasher(Protocol):
 
     def hash_args(
         self, calls: Sequence[tuple[Sequence[Any], dict[str, Any]]]
-    ) -> list[tuple[str, list[str], list[str], bool]]:
+    ) -> list[tuple[str, tuple[str, ...], tuple[str, ...], bool]]:
         """For each call: hash of the arguments, of each positional, of each keyword, plainness."""
 
 

@@ -175,8 +175,8 @@ struct ValueHasher<'a, 'py> {
 type Hashed<'py> = (Bound<'py, PyString>, bool);
 type HashedCall<'py> = (
     Bound<'py, PyString>,
-    Bound<'py, PyList>,
-    Bound<'py, PyList>,
+    Bound<'py, PyTuple>,
+    Bound<'py, PyTuple>,
     bool,
 );
 
@@ -414,8 +414,8 @@ impl<'a, 'py> ValueHasher<'a, 'py> {
         let keyword_hashes = keywords.iter().map(|(_, hash)| hash);
         Ok((
             text(py, digest),
-            PyList::new(py, &positional)?,
-            PyList::new(py, keyword_hashes)?,
+            PyTuple::new(py, &positional)?,
+            PyTuple::new(py, keyword_hashes)?,
             all_plain,
         ))
     }

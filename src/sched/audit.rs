@@ -4,8 +4,7 @@
 use std::fmt::Debug;
 
 use super::job::{
-    Arena, Counts, Kind, Live, Node, NodeId, SetId, State, Waiter, CALLED, MIRROR, PREPARED,
-    REUSABLE,
+    Arena, Counts, Kind, Live, Node, NodeId, SetId, State, Waiter, CALLED, MIRROR, REUSABLE,
 };
 use super::machine::Machine;
 use crate::error::{Error, Result};
@@ -170,34 +169,71 @@ impl Machine {
 
     fn audit_slots(&self) -> Check {
         let mut ringed = 0;
-        for (id, node) in self.each() {
-            let (outside, number) = (self.arena.outside_rings(id), id.0);
-            ringed += usize::from(!outside);
-            let due = match node.state {
-                state if state.ended() => false,
-                State::Hit => continue, // that depends on what was asked
-                State::Collapsed | State::Replaying => false,
-                _ => node.has(REUSABLE),
+        for (id, node) in self.each().filter(|(_, node)| node.has(REUSABLE)) {
+            let inside = !node.state.ended() && self.arena.live(id).equal_after != NodeId::NONE;
+            ringed += usize::from(inside);
+            let fits = match node.state {
+                State::Collapsed | State::Replaying => !inside,
+                State::Checking | State::Parked | State::Overlimit | State::Running => inside,
+                _ => true, // with a result: inside after a CHECK or a run, outside after REPLAY
             };
             ensure!(
-                outside != due,
-                "{} job {number} may be joined: {due}, but not by its ring",
-                node.state.name()
+                fits,
+                "{} job {} is in a ring: {inside}",
+                node.state.name(),
+                id.0
             );
-            let counts = node.has(REUSABLE) && !node.has(MIRROR) && node.state.counts();
+            let ended = matches!(node.state, State::Done | State::Failed) && !node.has(MIRROR);
             let holder = self
                 .dedup
                 .holder(&self.arena.nodes, &node.eval, node.context);
             ensure!(
-                holder.is_some() || !counts && outside,
-                "nobody stands for the key of job {number}"
+                holder.is_some() || !inside && !ended,
+                "nobody stands for the key of job {}",
+                id.0
             );
         }
         for id in self.dedup.holders() {
-            ringed -= self.audit_ring(id)?;
+            let node = self.arena.node(id);
+            ensure!(
+                node.has(REUSABLE) && !node.has(MIRROR) && node.state != State::Cancelled,
+                "{} job {} stands for a key",
+                node.state.name(),
+                id.0
+            );
+            if !node.state.ended() {
+                ringed -= self.audit_ring(id)?;
+            }
         }
-        ensure!(ringed == 0, "{ringed} jobs are in no ring of a holder");
+        ensure!(ringed == 0, "{ringed} jobs are in rings without a holder");
         Ok(())
+    }
+
+    /// Walks the ring of an unfinished holder; returns how many jobs are in it.
+    fn audit_ring(&self, first: NodeId) -> std::result::Result<usize, String> {
+        let key = |node: &Node| (node.eval, node.context);
+        let wanted = key(self.arena.node(first));
+        let (mut id, mut before, mut length) = (first, self.arena.live(first).equal_before, 0);
+        loop {
+            let node = self.arena.nodes.get(id.index());
+            ensure!(
+                node.is_some_and(|node| !node.state.ended() && key(node) == wanted),
+                "node {} is in the ring of job {}",
+                id.0,
+                first.0
+            );
+            let live = self.arena.live(id);
+            ensure!(
+                live.equal_before == before,
+                "job {} has other neighbours than its ring",
+                id.0
+            );
+            (before, id) = (id, live.equal_after);
+            length += 1;
+            if id == first {
+                return Ok(length);
+            }
+        }
     }
 }
 

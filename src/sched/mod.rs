@@ -64,10 +64,11 @@
 //!   batch asked for is returned by the next call. Events for a cancelled node are late reports and
 //!   are ignored. `CANCEL` also drops questions of its own batch that were not handed out yet;
 //!   counts stay as they were. A dependency on a cancelled node fails.
-//! - **Equal jobs** have the same eval hash and context hash. For each key one reusable job stands:
-//!   the first unfinished one, else the one that finished last. It is joined (COLLAPSE) or replayed
-//!   (REPLAY). Failed jobs are replayed too. After CANCEL the latest declared of the finished ones
-//!   stands.
+//! - **Equal jobs** have the same eval hash and context hash. A reusable job counts from the CHECK
+//!   or run that it is the subject of, or else from its end; a mirrored one never does. For each
+//!   key one of them stands: the unfinished one that came first, else the one that ended last. It
+//!   is joined (COLLAPSE) or replayed (REPLAY). Failed jobs are replayed too. After CANCEL the
+//!   latest declared of the ended ones stands.
 //! - **A collapsed job** has no call of its own: it settles with its twin (MIRROR), and is replaced
 //!   by it among the children of its parent. FAILED tears it from its twin; it then has a call
 //!   without children.

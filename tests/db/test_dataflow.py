@@ -176,8 +176,7 @@ x <-- <> x_2
 
 z <-- <> x_2
 
-x_2 <-- <> add(a, b)
-    <-- <> x_3
+x_2 <-- <> x_3
 
 a <-- <> x_3
 
@@ -234,7 +233,7 @@ x <-- argument of <> passes_on(x)
 
 
 def test_deep_chain_of_calls_is_walked(scheduler: Scheduler) -> None:
-    depth = 1500
+    depth = 1100
 
     @task(namespace="dataflow_test")
     def add(x, y):

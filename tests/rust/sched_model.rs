@@ -3,7 +3,7 @@
 //! It keeps no index: waits, children, limits, counts and subtrees are found by looking at every
 //! node.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use redun_core::sched::{Event, Kind, NodeId, Preparation, TaskId};
 
@@ -42,6 +42,9 @@ pub struct Item {
     given: bool,
     mirror: bool,
     reusable: bool,
+    /// When it began to be looked up or computed, and when it ended with an outcome of its own.
+    came: Option<usize>,
+    went: Option<usize>,
     key: (String, Option<String>),
     args: String,
     priority: i64,
@@ -62,7 +65,6 @@ pub struct Model {
     /// `(node, who waits, number of the wait)` in the order in which they came.
     waits: Vec<(usize, usize, usize)>,
     clock: usize,
-    slots: HashMap<(String, Option<String>), usize>,
     pub capacity: BTreeMap<String, u64>,
     ended: VecDeque<usize>,
     /// Text of the action, whether it asks for an answer, priority of a SUBMIT.
@@ -153,7 +155,7 @@ impl Model {
             }
             Event::Miss { .. } => {
                 self.items[id].twin = None;
-                self.claim(id);
+                self.come(id);
                 self.start(id);
             }
             Event::Finished { deps, .. } => self.wait(id, numbers(deps), S::Holding),
@@ -181,6 +183,8 @@ impl Model {
             given: false,
             mirror: false,
             reusable: false,
+            came: None,
+            went: None,
             key: (String::new(), None),
             args: String::new(),
             priority: 0,
@@ -287,13 +291,7 @@ impl Model {
                 *item.wants.entry(name.clone()).or_default() += amount;
             }
         }
-        let key = item.key.clone();
-        if let Some(holder) = self
-            .slots
-            .get(&key)
-            .copied()
-            .filter(|_| with.flags & 1 != 0)
-        {
+        if let Some(holder) = self.holder(id).filter(|_| with.flags & 1 != 0) {
             self.items[id].twin = Some(holder);
             if self.items[holder].state >= S::Done {
                 self.items[id].state = S::Replaying;
@@ -308,7 +306,7 @@ impl Model {
             return;
         }
         self.items[id].state = S::Checking;
-        self.claim(id);
+        self.come(id);
         if with.flags & 2 != 0 {
             self.tell(format!("check {id}"));
         } else {
@@ -316,14 +314,28 @@ impl Model {
         }
     }
 
-    fn claim(&mut self, id: usize) {
-        if self.items[id].reusable {
-            let key = self.items[id].key.clone();
-            let held = self.slots.get(&key);
-            if held.is_none_or(|holder| self.items[*holder].state >= S::Done) {
-                self.slots.insert(key, id);
-            }
-        }
+    fn come(&mut self, id: usize) {
+        self.clock += 1;
+        self.items[id].came.get_or_insert(self.clock);
+    }
+
+    fn go(&mut self, id: usize) {
+        self.clock += 1;
+        self.items[id].went = Some(self.clock);
+    }
+
+    /// The job that stands for the key of this one.
+    fn holder(&self, id: usize) -> Option<usize> {
+        let equal = |other: &usize| {
+            self.items[*other].reusable && self.items[*other].key == self.items[id].key
+        };
+        let equal: Vec<usize> = (0..self.items.len()).filter(equal).collect();
+        let open = |other: &&usize| self.items[**other].state < S::Done;
+        let came = equal.iter().filter(open);
+        let came = came.filter_map(|other| Some((self.items[*other].came?, *other)));
+        let went = equal.iter();
+        let went = went.filter_map(|other| Some((self.items[*other].went?, *other)));
+        came.min().or(went.max()).map(|(_, other)| other)
     }
 
     fn start(&mut self, id: usize) {
@@ -419,7 +431,7 @@ impl Model {
         }
         (self.items[id].call, self.items[id].tasks) = (call.clone(), tasks.clone());
         self.end(id, state);
-        self.claim(id);
+        self.go(id);
         let word = if state == S::Done {
             "settled"
         } else {
@@ -433,11 +445,9 @@ impl Model {
         for item in self.items.iter_mut().filter(|item| item.state < S::Done) {
             item.state = S::Cancelled;
         }
-        self.slots.clear();
         for id in 0..self.items.len() {
-            let item = &self.items[id];
-            if item.call.is_some() && !item.mirror && item.state != S::Cancelled {
-                self.claim(id);
+            if self.items[id].went.is_some() {
+                self.go(id);
             }
         }
         self.out.retain(|line| !line.1);

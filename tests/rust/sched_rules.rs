@@ -1,6 +1,6 @@
 //! Every rule of the scheduler's protocol, one test each.
 
-use redun_core::sched::{Event, Machine, NodeId, TaskId};
+use redun_core::sched::{Event, Machine, NodeId, TaskId, FLAG_REUSABLE};
 
 use crate::sched_kit::*;
 
@@ -210,6 +210,35 @@ fn equal_jobs_collapse_while_the_first_is_unfinished() {
     let calls = vec![called(&m, 1).expect("ended"); 3];
     let expected = call_hash("t0", 1000, &digest(1).to_string(), calls);
     assert_eq!(called(&m, 0), Some(expected));
+}
+
+#[test]
+fn the_first_unfinished_of_equal_jobs_stands_else_the_one_that_ended_last() {
+    let mut m = machine();
+    let equal = |id, flags| vec![job(id, None, 0), prepared(id, prep(1, flags))];
+    for id in [0, 1, 2, 3] {
+        assert_eq!(
+            drive(&mut m, equal(id, FLAG_REUSABLE)),
+            [format!("submit {id}")]
+        );
+    }
+    assert_eq!(drive(&mut m, vec![plain(1, 1)]), ["settled 1"]);
+    assert_eq!(drive(&mut m, equal(4, ALL)), ["collapse 4 0"]);
+    assert_eq!(
+        drive(&mut m, vec![plain(0, 1)]),
+        ["settled 0", "mirror 4 0"]
+    );
+    assert_eq!(drive(&mut m, equal(5, ALL)), ["collapse 5 2"]);
+    assert_eq!(drive(&mut m, vec![failed(5, 1)]), ["rejected 5"]);
+    assert_eq!(drive(&mut m, vec![plain(3, 1)]), ["settled 3"]);
+    assert_eq!(drive(&mut m, equal(6, ALL)), ["collapse 6 2"]);
+    assert_eq!(
+        drive(&mut m, vec![failed(2, 1)]),
+        ["rejected 2", "mirror 6 2 failed"]
+    );
+    assert_eq!(drive(&mut m, equal(7, ALL)), ["replay 7 2"]);
+    assert_eq!(drive(&mut m, vec![failed(7, 1)]), ["rejected 7"]);
+    assert_eq!(drive(&mut m, equal(8, ALL)), ["replay 8 7"]);
 }
 
 #[test]

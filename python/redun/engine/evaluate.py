@@ -5,6 +5,7 @@ Nothing here recurses with the depth of an expression.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
 __all__ = ["Evaluator"]
 
 LAZY = (Expression, Promise)
+HASH_BATCH = 2_000  # expressions hashed at a time, which bounds what that takes
 Scope = Any  # Job | JobEnv | None
 
 
@@ -55,12 +57,16 @@ class Evaluator:
     scheduler : handed to scheduler tasks.
     wire : the state machine.
     planner : options of jobs.
+    ready : where jobs go that have all they need.
     """
 
-    def __init__(self, scheduler: Scheduler, wire: Wire, planner: Planner) -> None:
+    def __init__(
+        self, scheduler: Scheduler, wire: Wire, planner: Planner, ready: deque[Job]
+    ) -> None:
         self.scheduler = scheduler
         self.wire = wire
         self.planner = planner
+        self.ready = ready
         self.root_nodes: dict[str, Any] = {}
 
     # -- values ----------------------------------------------------------------------------------
@@ -122,7 +128,9 @@ class Evaluator:
         lazy: list[Any] = [leaf for leaf in found if isinstance(leaf, LAZY)]
         if not lazy:
             return {}
-        hash_expressions([leaf for leaf in lazy if isinstance(leaf, ApplyExpression)])
+        for start in range(0, len(lazy), HASH_BATCH):
+            batch = lazy[start : start + HASH_BATCH]
+            hash_expressions([leaf for leaf in batch if isinstance(leaf, ApplyExpression)])
         nodes = self._table(scope)
         created: list[tuple[Any, Any]] = []
         stack = lazy[::-1]
@@ -132,7 +140,7 @@ class Evaluator:
                 continue
             node = nodes[self._key(leaf)] = self._create(leaf, scope)
             if type(node) is Job and leaf._plain and self.planner.settle_simple(node):
-                self.wire.send(protocol.AWAIT, node.node_id, [])
+                self.ready.append(node)  # it waits for nothing, so the machine need not say so
                 continue
             created.append((leaf, node))
             inner = self._inner(leaf, node)
@@ -141,6 +149,16 @@ class Evaluator:
         for leaf, node in created:
             self._link(leaf, node, nodes)
         return {id(leaf): self._find(leaf, nodes) for leaf in lazy}
+
+    def fill_in(self, value: Any, scope: Scope) -> Any:
+        """Return a value with its lazy leaves, declared in the scope before, replaced by theirs."""
+        nodes = self._table(scope)
+        mapping = {
+            id(leaf): self._find(leaf, nodes).value
+            for leaf in leaves(value)
+            if isinstance(leaf, LAZY)
+        }
+        return substitute(value, mapping)
 
     def _table(self, scope: Scope) -> dict[str, Any]:
         if scope is None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +26,15 @@ if TYPE_CHECKING:
 __all__ = ["Lifecycle"]
 
 JobTags = list[tuple[str, Any]]
+
+
+NO_KWARGS: dict[str, Any] = {}
+FLAT = frozenset((int, str, float, bool, bytes, type(None)))
+
+
+def is_flat(args: Iterable[Any]) -> bool:
+    """Whether arguments need no copy, because a task can't change them."""
+    return all(type(arg) in FLAT for arg in args)
 
 
 class Lifecycle:
@@ -74,6 +83,12 @@ class Lifecycle:
     def _bind(self, job: Job) -> tuple[Any, dict[str, Any]] | None:
         """Fill in the arguments of a job; returns what is left to hash, None if that is known."""
         expr, task = job.expr, job.task
+        facts = self._planner.facts(task)
+        if expr._arg_hashes is not None and facts.bare and is_flat(expr.args) and not expr.kwargs:
+            job.eval_args = job.args = (expr.args, NO_KWARGS)
+            job.args_hash = expr._args_hash
+            job.arg_hashes = expr._arg_hashes
+            return None
         source = (expr.args, expr.kwargs)
         if job.deps:
             # Twice: values that took the place of expressions are copied too, so that a task which
@@ -85,7 +100,6 @@ class Lifecycle:
             args, kwargs = substitute(source, {})
         args = list(args)
         job.given_kwargs = len(kwargs)
-        facts = self._planner.facts(task)
         if facts.defaults:
             self._fill_defaults(task, args, kwargs, mapping)
         job.eval_args = (args, kwargs)
@@ -381,7 +395,7 @@ class Lifecycle:
             job.result_hash = value_hash
             self._wire.send(protocol.FINISHED_PLAIN, job.node_id, value_hash)
             return
-        job.reduction = (value, deps)
+        job.value = value  # with the expressions still in it
         ids = [dep.node_id for dep in deps.values() if dep.node_id >= 0]
         self._wire.send(protocol.FINISHED, job.node_id, ids)
 
@@ -390,10 +404,8 @@ class Lifecycle:
         final: list[Any] = []
         kept: list[Job] = []
         for job in jobs:
-            assert job.reduction is not None
-            value, deps = job.reduction
             try:
-                final.append(substitute(value, {key: dep.value for key, dep in deps.items()}))
+                final.append(self._evaluator.fill_in(job.value, job))
                 kept.append(job)
             except Exception as error:  # an evaluated key of a dict may not be hashable
                 self.reject(job, error)
@@ -404,7 +416,6 @@ class Lifecycle:
                 continue
             job.value = value
             job.result_hash, plain = hashed
-            job.reduction = None
             try:
                 # The call of a cached job is most often recorded, its value with it.
                 if job.plan.recording and not job.was_cached:

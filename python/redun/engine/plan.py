@@ -65,13 +65,14 @@ class Plan:
 class Facts:
     """What the engine asks of a task for each of its calls."""
 
-    __slots__ = ("config_args", "defaults", "plain_defaults")
+    __slots__ = ("bare", "config_args", "defaults", "plain_defaults")
 
     def __init__(self, task: Task[..., Any]) -> None:
         every = (*task.defaults, *task.positional_defaults)
         self.defaults = bool(every)
         self.plain_defaults = all(item.plain for item in every)
         self.config_args = bool(task.get_task_option("config_args"))
+        self.bare = not self.defaults and not self.config_args
 
 
 class Planner:

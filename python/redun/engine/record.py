@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 __all__ = ["Journal", "Settled"]
 
 # How many value hashes are remembered, so that a value shared by many calls is serialized once.
-MAX_SEEN = 100_000
+MAX_SEEN = 10_000
 
 # A job that ended: (job, subtree id or None if its call is recorded already, ids of its children).
 Settled = tuple[Job, "int | None", "list[int] | None"]

@@ -57,13 +57,13 @@ class Run:
         self.dryrun_jobs = 0
         self.wire = Wire(scheduler.limits)
         self.report = Report(scheduler.log, scheduler.logger)
-        self.evaluator = Evaluator(scheduler, self.wire, Planner(use_cache))
+        self._ready: deque[Job] = deque()
+        self.evaluator = Evaluator(scheduler, self.wire, Planner(use_cache), self._ready)
         self.journal = Journal(
             scheduler.backend, scheduler.type_registry, scheduler.task_registry, self.wire
         )
         self.cache = Cache(scheduler.backend, scheduler.type_registry, scheduler.task_registry)
         self._scheduler = scheduler
-        self._ready: deque[Job] = deque()
         self._tracebacks: dict[int, tuple[BaseException, Traceback]] = {}
 
     def begin(self) -> None:

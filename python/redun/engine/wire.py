@@ -23,6 +23,9 @@ SETTLED, REJECT, ABANDON, MIRROR, OVERLIMIT, REJECTED = 6, 7, 8, 9, 10, 11
 # Failures spread through several kinds of action, whose order matters: they are kept in sequence.
 SEQUENCE = REJECT
 
+# Events handed over in one call, which bounds what their copies take.
+MAX_EVENTS = 10_000
+
 # Flags of PREPARED.
 MAY_REUSE, WANTS_LOOKUP, MAY_BE_REUSED = 1, 2, 4
 
@@ -67,8 +70,9 @@ class Wire:
         events, self.events = self.events, []
         by_kind: list[list[tuple[Any, ...]]] = [[] for _ in range(12)]
         by_kind[ABANDON] = by_kind[MIRROR] = by_kind[SEQUENCE]
-        for action in self._machine.handle(events):
-            by_kind[action[0]].append(action)
+        for start in range(0, len(events), MAX_EVENTS):
+            for action in self._machine.handle(events[start : start + MAX_EVENTS]):
+                by_kind[action[0]].append(action)
         return by_kind
 
     def subtree(self, subtree_id: int) -> list[str]:

@@ -223,7 +223,7 @@ class ApplyExpression(Expression[Result]):
         self._length = None
         self._derived_from = None
         self._args_hash: str | None = None
-        self._arg_hashes: tuple[list[str], list[str]] | None = None
+        self._arg_hashes: tuple[tuple[str, ...], tuple[str, ...]] | None = None
         self._plain: bool | None = None
 
     def _own_upstreams(self) -> list[Any]:

@@ -13,7 +13,7 @@ __all__ = ["Node", "direct_leaves", "topological_order"]
 NO_LEAVES: list[Any] = []
 
 # Arguments hash, hashes of the positional and of the keyword values, whether all are plain data.
-HashedArguments = tuple[str, list[str], list[str], bool]
+HashedArguments = tuple[str, tuple[str, ...], tuple[str, ...], bool]
 
 
 class Node:

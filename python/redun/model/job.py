@@ -69,7 +69,6 @@ class Job:
         "parent_job",
         "plan",
         "recorded",
-        "reduction",
         "result_hash",
         "task",
         "value",
@@ -100,14 +99,13 @@ class Job:
         self.eval_args: tuple[Any, dict[str, Any]] | None = None
         self.args: tuple[Any, dict[str, Any]] | None = None
         self.given_kwargs = 0  # how many of the keyword arguments were given rather than defaulted
-        self.arg_hashes: tuple[list[str], list[str]] | None = None
+        self.arg_hashes: tuple[tuple[str, ...], tuple[str, ...]] | None = None
         self.args_hash: Any = None  # the hashes are text once they are known
         self.eval_hash: Any = None
         self.context_hash: str | None = None
         self.call_hash: Any = None
         self.was_cached = False
         self.recorded = False
-        self.reduction: tuple[Any, dict[int, Any]] | None = None
         self.result_hash: Any = None
         self.value: Any = None
         self.error: BaseException | None = None
@@ -216,7 +214,6 @@ class Job:
         self.arg_hashes = None
         self.deps = None
         self.nodes = None
-        self.reduction = None
         self._context = None
         self.job_tags = self.execution_tags = self.value_tags = None
 

@@ -221,7 +221,7 @@ class TypeRegistry:
 
     def hash_args(
         self, calls: Sequence[tuple[Sequence, dict]]
-    ) -> list[tuple[str, list[str], list[str], bool]]:
+    ) -> list[tuple[str, tuple[str, ...], tuple[str, ...], bool]]:
         """Hash the arguments of calls.
 
         Parameters

@@ -26,7 +26,7 @@ Result = TypeVar("Result")
 #: Rows are written when the oldest has waited this long, in seconds ...
 FLUSH_SECONDS = 0.05
 #: ... or when this many wait.
-FLUSH_ROWS = 60000
+FLUSH_ROWS = 8000
 
 #: The larger a repo, the more pages the rows of a transaction dirty, nearly one for each row and
 #: index; only larger transactions make up for that. So the wait grows to this many times what the
@@ -35,7 +35,7 @@ FLUSH_PATIENCE = 10.0
 MAX_FLUSH_SECONDS = 1.0
 
 #: Whoever hands over more than this without the writer keeping up has to write.
-MAX_ROWS = 100000
+MAX_ROWS = 16000
 MAX_BYTES = 256 * 1024 * 1024
 
 #: The writing thread ends when it has had nothing to do for this long, in seconds.

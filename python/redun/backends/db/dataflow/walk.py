@@ -7,6 +7,7 @@ depth-first order. It doesn't recurse, so graphs may be of any depth.
 
 from __future__ import annotations
 
+import functools
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from typing import Any
@@ -68,6 +69,9 @@ class _Upstream:
         self._calls: dict[str, CallNode] = {}
         self._values: dict[str, Value] = {}
         self._containers: dict[str, set[str]] = {}
+        self._arguments: dict[str, list[Argument]] = {}
+        self._orders: dict[str, dict[str, int]] = {}
+        self._queries = _queries()
 
     def edges_from(self, start: DataflowNode) -> dict[NodeKey, list[DataflowEdge]]:
         found: dict[NodeKey, list[DataflowEdge]] = {}
@@ -140,7 +144,7 @@ class _Upstream:
     def _arguments_of(self, calls: list[CallNode]) -> dict[NodeKey, list[DataflowNode]]:
         """Positional arguments by position, then the others by name."""
         by_call = self._get_arguments([call.call_hash for call in calls])
-        self._get_values(arg.value_hash for args in by_call.values() for arg in args)
+        self._get_values(arg.value_hash for call in calls for arg in by_call[call.call_hash])
         return {
             ("CallNode", call.call_hash): [
                 ArgumentValue(arg, self._values[arg.value_hash]) for arg in by_call[call.call_hash]
@@ -152,11 +156,7 @@ class _Upstream:
         """The one child call that gave the value, else the call itself."""
         self._get_containers(node.value.value_hash for node in nodes)
         children: dict[str, dict[str, str]] = defaultdict(dict)
-        query = (
-            sa.select(CallEdge.parent_id, CallNode.call_hash, CallNode.value_hash)
-            .join(CallNode, CallNode.call_hash == CallEdge.child_id)
-            .where(CallNode.task_name.not_in(IGNORED_TASKS))
-        )
+        query = self._queries["children"]
         calls = {node.call_node.call_hash for node in nodes}
         for parent, child, result in in_chunks(self._session, query, CallEdge.parent_id, calls):
             children[parent][child] = result
@@ -205,9 +205,7 @@ class _Upstream:
     def _latest_parents(self, calls: set[str]) -> dict[str, str]:
         """Of each call, the call that made it; of several, the one that ran last."""
         latest: dict[str, tuple[Any, str]] = {}
-        query = sa.select(CallEdge.child_id, CallEdge.parent_id, CallNode.timestamp).join(
-            CallNode, CallNode.call_hash == CallEdge.parent_id
-        )
+        query = self._queries["parents"]
         for child, parent, timestamp in in_chunks(self._session, query, CallEdge.child_id, calls):
             if child not in latest or (timestamp, parent) > latest[child]:
                 latest[child] = (timestamp, parent)
@@ -215,59 +213,84 @@ class _Upstream:
 
     def _upstream_calls(self, arguments: set[str], parents: dict[str, str]) -> dict[str, list[str]]:
         """Of each argument, the calls it was computed from: those called last come first."""
-        query = sa.select(
-            ArgumentResult.arg_hash, Argument.call_hash, ArgumentResult.result_call_hash
-        ).join(Argument, Argument.arg_hash == ArgumentResult.arg_hash)
+        query = self._queries["upstream"]
         rows = list(in_chunks(self._session, query, ArgumentResult.arg_hash, arguments))
-        orders = self._call_orders(
-            {parents[call] for _arg, call, _result in rows if call in parents}
-        )
+        self._get_orders({parents[call] for _arg, call, _result in rows if call in parents})
         self._get_calls(result for _arg, _call, result in rows)
         found: dict[str, list[tuple[int, str]]] = defaultdict(list)
         for arg, call, result in rows:
-            order = orders.get((parents.get(call, ""), result), -1)
+            order = self._orders.get(parents.get(call, ""), {}).get(result, -1)
             found[arg].append((-order, result))
         return defaultdict(
             list,
             {arg: [result for _order, result in sorted(calls)] for arg, calls in found.items()},
         )
 
-    def _call_orders(self, parents: set[str]) -> dict[tuple[str, str], int]:
+    def _get_orders(self, parents: set[str]) -> None:
         """The last position of each child within each parent call."""
-        orders: dict[tuple[str, str], int] = {}
-        query = sa.select(CallEdge.parent_id, CallEdge.child_id, CallEdge.call_order)
-        for parent, child, order in in_chunks(self._session, query, CallEdge.parent_id, parents):
-            orders[parent, child] = max(order, orders.get((parent, child), -1))
-        return orders
+        missing = {parent for parent in parents if parent not in self._orders}
+        self._orders.update({parent: {} for parent in missing})
+        query = self._queries["orders"]
+        for parent, child, order in in_chunks(self._session, query, CallEdge.parent_id, missing):
+            orders = self._orders[parent]
+            orders[child] = max(order, orders.get(child, -1))
 
     def _get_arguments(self, calls: Iterable[str]) -> dict[str, list[Argument]]:
         """The arguments of calls: by position, then by name."""
-        found: dict[str, list[Argument]] = defaultdict(list)
-        query = sa.select(Argument)
-        for (arg,) in in_chunks(self._session, query, Argument.call_hash, set(calls)):
-            found[arg.call_hash].append(arg)
-        for arguments in found.values():
-            arguments.sort(
+        missing = {call for call in calls if call not in self._arguments}
+        self._arguments.update({call: [] for call in missing})
+        query = self._queries["arguments"]
+        for (arg,) in in_chunks(self._session, query, Argument.call_hash, missing):
+            self._arguments[arg.call_hash].append(arg)
+        for call in missing:
+            self._arguments[call].sort(
                 key=lambda arg: (arg.arg_key is not None, arg.arg_position or 0, arg.arg_key or "")
             )
-        return found
+        return self._arguments
 
     def _get_calls(self, hashes: Iterable[str]) -> dict[str, CallNode]:
-        missing = set(hashes) - self._calls.keys()
-        for (call,) in in_chunks(self._session, sa.select(CallNode), CallNode.call_hash, missing):
+        missing = {key for key in hashes if key not in self._calls}
+        for (call,) in in_chunks(
+            self._session, self._queries["calls"], CallNode.call_hash, missing
+        ):
             self._calls[call.call_hash] = call
         return self._calls
 
     def _get_values(self, hashes: Iterable[str]) -> None:
-        missing = set(hashes) - self._values.keys()
-        for (value,) in in_chunks(self._session, sa.select(Value), Value.value_hash, missing):
+        missing = {key for key in hashes if key not in self._values}
+        for (value,) in in_chunks(
+            self._session, self._queries["values"], Value.value_hash, missing
+        ):
             self._values[value.value_hash] = value
 
     def _get_containers(self, hashes: Iterable[str]) -> None:
         """Of each value, itself and the values that hold it."""
-        missing = set(hashes) - self._containers.keys()
+        missing = {key for key in hashes if key not in self._containers}
         for value_hash in missing:
             self._containers[value_hash] = {value_hash}
-        query = sa.select(Subvalue.value_hash, Subvalue.parent_value_hash)
+        query = self._queries["containers"]
         for child, parent in in_chunks(self._session, query, Subvalue.value_hash, missing):
             self._containers[child].add(parent)
+
+
+@functools.cache
+def _queries() -> dict[str, sa.Select[Any]]:
+    """The statements that a walk asks for one frontier after the other."""
+    return {
+        "arguments": sa.select(Argument),
+        "calls": sa.select(CallNode),
+        "values": sa.select(Value),
+        "containers": sa.select(Subvalue.value_hash, Subvalue.parent_value_hash),
+        "orders": sa.select(CallEdge.parent_id, CallEdge.child_id, CallEdge.call_order),
+        "children": (
+            sa.select(CallEdge.parent_id, CallNode.call_hash, CallNode.value_hash)
+            .join(CallNode, CallNode.call_hash == CallEdge.child_id)
+            .where(CallNode.task_name.not_in(IGNORED_TASKS))
+        ),
+        "parents": sa.select(CallEdge.child_id, CallEdge.parent_id, CallNode.timestamp).join(
+            CallNode, CallNode.call_hash == CallEdge.parent_id
+        ),
+        "upstream": sa.select(
+            ArgumentResult.arg_hash, Argument.call_hash, ArgumentResult.result_call_hash
+        ).join(Argument, Argument.arg_hash == ArgumentResult.arg_hash),
+    }
