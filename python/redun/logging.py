@@ -61,7 +61,7 @@ class StderrHandler(logging.StreamHandler):
 
     @contextmanager
     def holding(self) -> Iterator[None]:
-        """Keep messages back until the end of the block (or `release`), then write them at once."""
+        """Keep messages back until the end of the block (or `write_held`), then write them at once."""
         if self._held is not None:
             yield
             return
@@ -73,7 +73,7 @@ class StderrHandler(logging.StreamHandler):
             if held:
                 self._write("".join(held))
 
-    def release(self) -> None:
+    def write_held(self) -> None:
         """Write what is kept back now."""
         if self._held:
             held, self._held = self._held, None

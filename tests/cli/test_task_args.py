@@ -47,6 +47,11 @@ def read(annotation: Any, *words: str) -> Any:
     return parse_task_call(task(name="func")(func), ["--x", *words]).kwargs["x"]
 
 
+def stable_id(value: object) -> str:
+    """The name of a case, the same in every process."""
+    return str(value).split(" at 0x")[0]
+
+
 @pytest.mark.parametrize(
     ("annotation", "words", "expected"),
     [
@@ -103,7 +108,7 @@ def read(annotation: Any, *words: str) -> Any:
         (list[list[int]], ["[1, 2]", "[]"], [[1, 2], []]),
         (dict[str, tuple[int, str]], ['{"a": [1, "x"]}'], {"a": (1, "x")}),
     ],
-    ids=str,
+    ids=stable_id,
 )
 def test_annotation(annotation: Any, words: list[str], expected: Any) -> None:
     value = read(annotation, *words)
@@ -154,7 +159,7 @@ def test_values_are_made_from_their_path(value_type: Any) -> None:
         (tuple[int, int], ["1", "b"], "argument --x: invalid tuple"),
         ("NoSuchName", ["1"], "argument --x: invalid NoSuchName value"),
     ],
-    ids=str,
+    ids=stable_id,
 )
 def test_wrong_value_is_a_usage_error(annotation: Any, words: list[str], message: str) -> None:
     with pytest.raises(UsageError, match=message) as caught:

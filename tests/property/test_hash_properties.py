@@ -138,8 +138,8 @@ def test_the_order_of_a_dict_counts(value: dict[str, int]) -> None:
 @given(st.lists(VALUES, max_size=4), st.dictionaries(st.text(), VALUES, max_size=4))
 def test_arguments_are_hashed_one_by_one(args: list[Any], kwargs: dict[str, Any]) -> None:
     [(args_hash, positional, keyword, plain)] = _core.hash_arguments([(args, kwargs)], never)
-    assert positional == [value_hash(value) for value in args]
-    assert keyword == [value_hash(value) for value in kwargs.values()]
+    assert positional == tuple(value_hash(value) for value in args)
+    assert keyword == tuple(value_hash(value) for value in kwargs.values())
     named = dict(zip(kwargs, keyword, strict=True))
     assert args_hash == _core.hash_struct(["TaskArguments", positional, named])
     leaves = _core.nested_leaves([args, kwargs], lambda _: None)

@@ -122,9 +122,9 @@ def test_arguments() -> None:
     hashes = {name: value_hash(value) for name, value in calls[0][1].items()}
     positional = [value_hash(1), value_hash("a")]
     args_hash = _core.hash_struct(["TaskArguments", positional, hashes])
-    assert first == (args_hash, positional, list(hashes.values()), True)
-    assert second[1:] == (["f" * 40], [], False)
-    assert third == (_core.hash_struct(["TaskArguments", [], {}]), [], [], True)
+    assert first == (args_hash, tuple(positional), tuple(hashes.values()), True)
+    assert second[1:] == (("f" * 40,), (), False)
+    assert third == (_core.hash_struct(["TaskArguments", [], {}]), (), (), True)
     with pytest.raises(TypeError):
         _core.hash_arguments([((), {1: 2})], leaf)  # type: ignore[dict-item]
 

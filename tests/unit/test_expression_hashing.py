@@ -145,7 +145,7 @@ def test_memoised_facts_about_the_arguments(scheme):
     plain, nested, container = f(1, k="a"), f(f(1)), f([f(2)], 3)
     hash_expressions([plain, nested, container])
     assert plain._plain
-    assert plain._arg_hashes == ([registry.get_hash(1)], [registry.get_hash("a")])
+    assert plain._arg_hashes == ((registry.get_hash(1),), (registry.get_hash("a"),))
     assert not nested._plain
     assert nested._arg_hashes is None
     assert container._arg_hashes is None

@@ -140,8 +140,8 @@ def test_hash_many_tells_plain_data() -> None:
 
 def test_hash_args() -> None:
     ((args_hash, positional, keyword, plain),) = registry.hash_args([((1, "a"), {"k": None})])
-    assert positional == [registry.get_hash(1), registry.get_hash("a")]
-    assert keyword == [registry.get_hash(None)]
+    assert positional == (registry.get_hash(1), registry.get_hash("a"))
+    assert keyword == (registry.get_hash(None),)
     assert plain
     assert len(args_hash) == 40
 
@@ -232,7 +232,7 @@ def test_users_proxy_of_a_plain_type_is_honoured_at_top_level(scheme: str) -> No
     assert registry.hash_many([15, "a"])[0] == ("0" * 39 + "5", False)
     assert registry.get_hash(25) == registry.get_hash(5)
     ((_, positional, keyword, plain),) = registry.hash_args([((7,), {"k": 8})])
-    assert (positional, keyword, plain) == (["0" * 39 + "7"], ["0" * 39 + "8"], False)
+    assert (positional, keyword, plain) == (("0" * 39 + "7",), ("0" * 39 + "8",), False)
     assert registry.get_hash([5]) == usual
     assert not registry.is_valid_nested([1, 13])
     assert registry.deserialize("builtins.int", registry.serialize(1)) == 2

@@ -316,7 +316,7 @@ class Lifecycle:
                     by_executor.setdefault(id(executor), (executor, []))[1].append(job)
         # What has been logged and recorded so far is on its way before user code runs.
         self._journal.hand_over()
-        log_handler.release()
+        log_handler.write_held()
         for executor, batch in by_executor.values():
             executor.submit_many(batch)
 
