@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import builtins
+import types
 from collections.abc import Callable, Iterator, Sequence
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -149,7 +150,8 @@ class TypeRegistry:
 
     def get_type_name(self, raw_type: Any) -> str:
         """The name under which values of this type are stored."""
-        if not isinstance(raw_type, type):
+        # On Python 3.10 an alias such as list[int] passes for a class.
+        if not isinstance(raw_type, type) or isinstance(raw_type, types.GenericAlias):
             raise builtins.TypeError(f"{raw_type!r} is not a class.")
         value_type = self.get_type(raw_type, use_default=False)
         return value_type.type_name if value_type else get_raw_type_name(raw_type)

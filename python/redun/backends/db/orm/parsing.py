@@ -12,6 +12,7 @@ import dataclasses
 import enum
 import importlib
 import sys
+import traceback
 import warnings
 from collections.abc import Callable
 from typing import Any
@@ -101,10 +102,31 @@ class PreviewValue:
         return f"{self.type_name}(hash={short(self.value_hash)}, size={self.size})"
 
 
+class StoredFrame(traceback.FrameSummary):
+    """A frame of a traceback, whichever version of Python stored it: their fields differ."""
+
+    _text: str | None = None
+
+    def __setstate__(self, state: Any) -> None:
+        # (attributes or None, slots): the class has slots.
+        fields = state[1] if isinstance(state, tuple) else state
+        text = fields.get("_line") or fields.get("_lines")
+        super().__init__(fields["filename"], fields["lineno"], fields["name"], lookup_line=False)
+        self.lineno = fields["lineno"]
+        self._text = text.strip() if text else ""
+
+    @property
+    def line(self) -> str | None:
+        """The line of source text."""
+        return self._text
+
+
 class DataUnpickler(PreviewingUnpickler):
     """Builds data; makes up a stand-in for every name that isn't known to be mere data."""
 
     def find_class(self, module: str, name: str) -> Any:
+        if (module, name) == ("traceback", "FrameSummary"):
+            return StoredFrame
         if is_data_name(module, name):
             return super().find_class(module, name)
         return self.stand_in(module, name)
