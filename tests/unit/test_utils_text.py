@@ -140,7 +140,7 @@ def test_get_func_source() -> None:
     assert get_func_source(decorated) == "def decorated(x):\n    return x  # kept\n"
     assert get_func_source(decorated_async).startswith("@decorate\nasync def")
     code: dict = {}
-    exec("def made(): pass", code)
+    exec(compile("def made(): pass", "<made>", "exec"), code)
     with pytest.raises(OSError):
         get_func_source(code["made"])
 

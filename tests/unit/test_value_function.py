@@ -91,7 +91,7 @@ def test_local_functions_are_refused() -> None:
 
 def test_function_without_source() -> None:
     names: dict = {"__name__": "somewhere"}
-    exec("def made(): pass", names)
+    exec(compile("def made(): pass", "<made>", "exec"), names)
     with pytest.raises(OSError):
         registry.get_hash(names["made"])
 
