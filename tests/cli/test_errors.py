@@ -45,6 +45,7 @@ def test_script_that_fails_to_import(program, script) -> None:
     assert "error: KeyError: 'gone'" in err
     assert str(PACKAGE) not in err
     assert "importlib" not in err
+    assert "click" not in err
 
 
 def test_script_with_a_syntax_error(program, script) -> None:

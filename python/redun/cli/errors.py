@@ -103,9 +103,9 @@ def user_traceback(error: BaseException) -> str:
     syntax_error = isinstance(error, SyntaxError) and error.filename is not None
     has_user_frames = False
     for part in _chain(found):
-        kept = [frame for frame in part.stack if not _is_plumbing(frame.filename)]
-        has_user_frames |= any(_is_user_file(frame.filename) for frame in kept)
-        has_user_frames |= any(frame.filename == _IMPORTER for frame in part.stack)
+        start = _first_user_frame(part.stack)
+        has_user_frames |= start is not None
+        kept = [frame for frame in part.stack[start or 0 :] if not _is_plumbing(frame.filename)]
         part.stack = traceback.StackSummary.from_list(kept)
     if not has_user_frames and not syntax_error:
         return ""
@@ -118,6 +118,15 @@ def _chain(found: traceback.TracebackException) -> Iterator[traceback.TracebackE
         part = waiting.pop()
         yield part
         waiting += [linked for linked in (part.__cause__, part.__context__) if linked is not None]
+
+
+def _first_user_frame(stack: traceback.StackSummary) -> int | None:
+    """The index from which on frames are the user's; before it lie those that led there."""
+    for index, frame in enumerate(stack):
+        if _is_user_file(frame.filename) and not _is_plumbing(frame.filename):
+            return index
+    importers = [index for index, frame in enumerate(stack) if frame.filename == _IMPORTER]
+    return importers[-1] + 1 if importers else None
 
 
 def _is_plumbing(filename: str) -> bool:
