@@ -73,12 +73,11 @@ class Cache:
             for hit in hits
         ]
 
-    def reduction(self, task_hash: str, args_hash: str, eval_hash: str) -> Reuse | None:
-        """Return what one evaluation came to, if that is recorded and valid."""
-        query = CacheQuery(task_hash, args_hash, eval_hash, None, shallow=False, single=True)
-        (hit,) = self._backend.check_cache_many([query], self._tasks.task_hashes)
-        found = self._judge(hit, ()) if hit is not None else None
-        return found if isinstance(found, Reuse) else None
+    def reductions(self, queries: list[CacheQuery]) -> list[Reuse | None]:
+        """Return what evaluations came to, where that is recorded and valid."""
+        hits = self._backend.check_cache_many(queries, self._tasks.task_hashes)
+        found = [self._judge(hit, ()) if hit is not None else None for hit in hits]
+        return [reuse if isinstance(reuse, Reuse) else None for reuse in found]
 
     def _judge(self, hit: CacheHit, subtree: Collection[str]) -> Reuse | InvalidResult | None:
         """Read a recorded result back; None if it is an error or can't be read any more."""

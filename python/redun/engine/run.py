@@ -10,6 +10,7 @@ from redun.engine import wire as protocol
 from redun.engine.cache import Cache
 from redun.engine.evaluate import Evaluator
 from redun.engine.lifecycle import Lifecycle
+from redun.engine.memory import Memory
 from redun.engine.plan import Planner
 from redun.engine.record import Journal
 from redun.engine.report import Report, task_traceback
@@ -63,6 +64,7 @@ class Run:
             scheduler.backend, scheduler.type_registry, scheduler.task_registry, self.wire
         )
         self.cache = Cache(scheduler.backend, scheduler.type_registry, scheduler.task_registry)
+        self.memory = Memory(self.cache, self.journal, scheduler.type_registry)
         self._scheduler = scheduler
         self._tracebacks: dict[int, tuple[BaseException, Traceback]] = {}
 
@@ -78,6 +80,9 @@ class Run:
         with log_handler.holding():
             if wire.events:
                 self._perform(wire.pump())
+                worked = True
+            if self.memory.waiting and not wire.events:
+                self.memory.look_up()
                 worked = True
             if self._ready and not wire.events:
                 count = min(WAVE, len(self._ready))

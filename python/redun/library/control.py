@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 from redun.expression import SchedulerExpression, derive_expression
 from redun.promise import Promise, wait_promises
-from redun.task import hash_args_eval, scheduler_task, task
+from redun.task import scheduler_task, task
 from redun.task.options import CacheScope
 from redun.utils.nested import leaves, substitute
 
 if TYPE_CHECKING:
+    from redun.engine.memory import Recollection
     from redun.engine.scheduler import Scheduler
     from redun.model.job import Job
 
@@ -78,7 +79,8 @@ def catch(
     itself or its recovery, is remembered for the next execution.
     """
     result: Promise = Promise()
-    memory = _CatchMemory(scheduler, sexpr, (expr, *catch_args))
+    recollection: Recollection | None = None
+    memory = scheduler.current_run.memory
 
     def find_recover(error: Exception) -> Any:
         for error_class, recover in zip(catch_args[::2], catch_args[1::2], strict=False):
@@ -96,52 +98,25 @@ def catch(
 
     def finish(source: Any, on_failure: Callable[[Exception], Any]) -> None:
         def on_value(value: Any) -> None:
-            memory.write(source)
+            if recollection is not None and source is not recollection.value:
+                memory.remember(catch, recollection, source)
             result.do_resolve(value)
 
         promise = scheduler.evaluate(source, parent_job=parent_job)
         promise.then(on_value, on_failure).catch(result.do_reject)
 
-    finish(memory.read(default=expr), on_error)
+    def on_recollection(found: Recollection) -> None:
+        nonlocal recollection
+        recollection = found
+        reuse = found.found and scheduler.use_cache
+        finish(found.value if reuse else expr, on_error)
+
+    scope = CacheScope(sexpr._options.get("cache_scope", CacheScope.BACKEND))
+    if scope == CacheScope.BACKEND:
+        memory.recall(catch, sexpr).then(on_recollection).catch(result.do_reject)
+    else:
+        finish(expr, on_error)
     return result
-
-
-class _CatchMemory:
-    """What a `catch` came to in earlier executions: the expression to evaluate in its place."""
-
-    def __init__(
-        self, scheduler: Scheduler, sexpr: SchedulerExpression, args: tuple[Any, ...]
-    ) -> None:
-        self._scheduler = scheduler
-        self._known: Any = None
-        scope = CacheScope(sexpr._options.get("cache_scope", CacheScope.BACKEND))
-        self._enabled = scope == CacheScope.BACKEND
-        if self._enabled:
-            self._task_hash = catch.hash
-            self._eval_hash, self._args_hash = hash_args_eval(
-                scheduler.type_registry, catch, args, {}
-            )
-
-    def read(self, default: Any) -> Any:
-        """Return the remembered expression if it is valid, else the default."""
-        scheduler = self._scheduler
-        if not self._enabled or not scheduler.use_cache:
-            return default
-        reuse = scheduler.current_run.cache.reduction(
-            self._task_hash, self._args_hash, self._eval_hash
-        )
-        if reuse is None:
-            return default
-        self._known = reuse.value
-        return reuse.value
-
-    def write(self, outcome: Any) -> None:
-        """Remember what the expression came to."""
-        if self._enabled and outcome is not self._known:
-            journal = self._scheduler.current_run.journal
-            journal.task(catch)
-            value_hash = journal.whole_value(outcome)
-            journal.evaluation(self._eval_hash, self._task_hash, self._args_hash, value_hash)
 
 
 @scheduler_task(namespace="redun")

@@ -1,0 +1,106 @@
+"""What scheduler tasks came to in earlier executions, looked up for many of them at once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from redun.backends.base import CacheQuery
+from redun.expression import SchedulerExpression
+from redun.hashing import hash_structs
+from redun.promise import Promise
+from redun.task import SchedulerTask, hashed_arguments
+
+if TYPE_CHECKING:
+    from redun.engine.cache import Cache
+    from redun.engine.record import Journal
+    from redun.value import TypeRegistry
+
+__all__ = ["Memory", "Recollection"]
+
+Asked = tuple["SchedulerTask[..., Any]", Sequence[Any], "str | None", Promise]
+
+
+class Recollection(NamedTuple):
+    """What is known of one call of a scheduler task.
+
+    Parameters
+    ----------
+    eval_hash, task_hash, args_hash : they identify the call.
+    found : whether something valid is remembered.
+    value : what is remembered; it may hold expressions.
+    """
+
+    eval_hash: str
+    task_hash: str
+    args_hash: str
+    found: bool
+    value: Any
+
+
+class Memory:
+    """Remembers what calls of scheduler tasks came to, as single reductions.
+
+    Parameters
+    ----------
+    cache : where look-ups go.
+    journal : where what is to be remembered goes.
+    types : hashes arguments.
+    """
+
+    def __init__(self, cache: Cache, journal: Journal, types: TypeRegistry) -> None:
+        self._cache = cache
+        self._journal = journal
+        self._types = types
+        self._asked: list[Asked] = []
+
+    @property
+    def waiting(self) -> bool:
+        """Whether calls wait to be looked up."""
+        return bool(self._asked)
+
+    def recall(self, task: SchedulerTask[..., Any], sexpr: SchedulerExpression) -> Promise:
+        """Return a promise of the `Recollection` of a call without keyword arguments."""
+        args, _ = hashed_arguments(task, sexpr.args, sexpr.kwargs)
+        known = sexpr._args_hash if args is sexpr.args and not sexpr.kwargs else None
+        promise: Promise = Promise()
+        self._asked.append((task, args, known, promise))
+        return promise
+
+    def look_up(self) -> None:
+        """Answer all calls that wait, with one look-up."""
+        asked, self._asked = self._asked, []
+        hashed = []
+        for task, args, known, promise in asked:
+            try:
+                args_hash = known or self._types.hash_args([(args, {})])[0][0]
+            except Exception as error:
+                promise.do_reject(error)
+            else:
+                hashed.append((task.hash, args_hash, promise))
+        evals = hash_structs([["Eval", task_hash, args_hash] for task_hash, args_hash, _ in hashed])
+        queries = [
+            CacheQuery(task_hash, args_hash, eval_hash, None, shallow=False, single=True)
+            for (task_hash, args_hash, _), eval_hash in zip(hashed, evals, strict=True)
+        ]
+        answers = self._cache.reductions(queries)
+        for query, reuse, (*_, promise) in zip(queries, answers, hashed, strict=True):
+            promise.do_resolve(
+                Recollection(
+                    query.eval_hash,
+                    query.task_hash,
+                    query.args_hash,
+                    reuse is not None,
+                    reuse.value if reuse is not None else None,
+                )
+            )
+
+    def remember(
+        self, task: SchedulerTask[..., Any], recollection: Recollection, outcome: Any
+    ) -> None:
+        """Record what a call came to, for later executions."""
+        self._journal.task(task)
+        value_hash = self._journal.whole_value(outcome)
+        self._journal.evaluation(
+            recollection.eval_hash, recollection.task_hash, recollection.args_hash, value_hash
+        )
