@@ -17,6 +17,7 @@ from redun.library.control import catch, cond, throw
 from redun.library.handles import merge_handles
 from redun.library.tagging import apply_tags
 from redun.namespace import get_current_namespace, namespace
+from redun.scripting import script
 from redun.task import PartialTask, Task, get_task_registry, task
 from redun.version import version
 
@@ -46,6 +47,7 @@ __all__ = [
     "merge_handles",
     "namespace",
     "run",
+    "script",
     "set_current_scheduler",
     "task",
     "throw",

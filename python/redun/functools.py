@@ -68,7 +68,7 @@ def const(x: T, _: Any) -> T:
 
 def delay(x: T) -> PartialTask[..., T]:
     """Return a task without arguments that gives `x`; an expression stays unevaluated in it."""
-    return identity.partial(x)
+    return cast("PartialTask[..., T]", identity.partial(x))
 
 
 def force(x: Task[[], T]) -> T:
@@ -115,7 +115,7 @@ def apply_func(func: Callable[..., T], *args: Any, **kwargs: Any) -> T:
 
 def as_task(func: Callable[..., T]) -> PartialTask[..., T]:
     """Return a task that calls a plain function, which must be defined at the level of its module."""
-    return apply_func.partial(func)
+    return cast("PartialTask[..., T]", apply_func.partial(func))
 
 
 @task(version="1")

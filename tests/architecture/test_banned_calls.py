@@ -20,6 +20,8 @@ PICKLING = frozenset(
 )
 # The CLI's one printer, and the ORM's `Task.show_source`, which exists to print.
 PRINTER = frozenset({"cli/ui.py", "backends/db/orm/calls.py"})
+# `eval_` is the task that evaluates the text of a user's workflow.
+EVALUATOR = frozenset({"functools.py"})
 NOBODY: frozenset[str] = frozenset()
 
 # Groups of calls: what is called, which files may, and what the others do instead.
@@ -37,7 +39,8 @@ GROUPS = (
         "the CLI has one printer: redun.cli.ui",
     ),
     (("time.sleep",), NOBODY, "wait for a condition: an event, a queue, a condition variable"),
-    (("eval", "exec"), NOBODY, "never execute text"),
+    (("eval",), EVALUATOR, "never execute text"),
+    (("exec",), NOBODY, "never execute text"),
     (("os.system",), NOBODY, "use subprocess with a list of arguments"),
     (("breakpoint", "pdb.set_trace"), NOBODY, "left over from debugging"),
 )

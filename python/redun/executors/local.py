@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from redun.executors.base import Executor, load_task_module, register_executor
 from redun.hashing import get_scheme, set_scheme
 from redun.model.failure import Traceback
+from redun.scripting import exec_script, get_task_command
 from redun.task import get_task_registry
 
 if TYPE_CHECKING:
@@ -33,13 +34,15 @@ TINY_JOB_SECONDS = 0.0002
 
 
 def run_task(module_name: str, task_name: str, args: Any, kwargs: dict[str, Any]) -> Any:
-    """Import the module of a task and call its function."""
+    """Import the module of a task and call its function, or run the script that it returns."""
     if module_name not in sys.modules:
         load_task_module(module_name, task_name)
     task = get_task_registry().get(task_name)
     if task is None:
         load_task_module(module_name, task_name)
         raise ModuleNotFoundError(f"Module {module_name} does not define task {task_name}.")
+    if task.script:
+        return exec_script(get_task_command(task, args, kwargs))
     return task.func(*args, **kwargs)
 
 
@@ -239,10 +242,17 @@ class LocalExecutor(Executor):
             else:
                 raise ValueError(f"Unknown mode: {mode}")
         if threaded:
-            if self._threads is None:
-                self._threads = WorkerThreads(f"redun-{self.name}", self.max_workers)
-            assert self._scheduler is not None
-            self._threads.submit(self._scheduler, threaded)
+            self._submit_threaded(threaded)
+
+    def submit_script(self, job: Job) -> None:
+        """Start a script; it has its own process, so a thread, whatever the mode, waits for it."""
+        self._submit_threaded([job])
+
+    def _submit_threaded(self, jobs: list[Job]) -> None:
+        if self._threads is None:
+            self._threads = WorkerThreads(f"redun-{self.name}", self.max_workers)
+        assert self._scheduler is not None
+        self._threads.submit(self._scheduler, jobs)
 
     def _submit_process(self, job: Job) -> None:
         if self._processes is None:

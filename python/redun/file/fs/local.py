@@ -152,6 +152,7 @@ class LocalFileSystem(FileSystem):
             if path is not None and get_proto(path) != "local":
                 remote = get_filesystem(url=path)
                 return remote.shell_copy(src_path, dest_path, recursive, as_mount)
+        src_path, dest_path = _no_option(src_path), _no_option(dest_path)
         if src_path is None:
             assert dest_path is not None
             return f"cat > {quote(dest_path)}"
@@ -173,6 +174,11 @@ class LocalFileSystem(FileSystem):
 
     def filesize(self, path: str) -> int:
         return os.stat(path).st_size
+
+
+def _no_option(path: str | None) -> str | None:
+    """A path that a command does not take for an option."""
+    return f"./{path}" if path is not None and path.startswith("-") else path
 
 
 def _make_parent(path: str) -> None:
