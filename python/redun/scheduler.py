@@ -1,5 +1,6 @@
 """Face of the scheduler: the public names, wherever they are defined."""
 
+from redun.backends.base import get_backend_from_config
 from redun.current import (
     NoCurrentScheduler,
     get_current_scheduler,
@@ -9,9 +10,11 @@ from redun.engine.report import (
     JOB_ACTION_WIDTH,
     format_job_statuses,
     is_debugger_active,
+    settrace_patch,
 )
-from redun.engine.root import root_task
+from redun.engine.root import needs_root_task, root_task
 from redun.engine.scheduler import Scheduler
+from redun.engine.settings import get_ignore_warnings_from_config, get_limits_from_config
 from redun.expression import quote
 from redun.library.control import catch, catch_all, cond, throw
 from redun.library.handles import merge_handles
@@ -26,8 +29,11 @@ from redun.task import (
     CacheResult,
     CacheScope,
     Task,
+    format_arg,
     format_task_call,
+    get_arg_defaults,
     scheduler_task,
+    set_arg_defaults,
     task,
 )
 
@@ -52,15 +58,23 @@ __all__ = [
     "catch",
     "catch_all",
     "cond",
+    "format_arg",
     "format_job_statuses",
     "format_task_call",
+    "get_arg_defaults",
+    "get_backend_from_config",
     "get_current_scheduler",
+    "get_ignore_warnings_from_config",
+    "get_limits_from_config",
     "is_debugger_active",
     "merge_handles",
+    "needs_root_task",
     "quote",
     "root_task",
     "scheduler_task",
+    "set_arg_defaults",
     "set_current_scheduler",
+    "settrace_patch",
     "task",
     "throw",
     "with_export_options",

@@ -22,6 +22,8 @@ PICKLING = frozenset(
 PRINTER = frozenset({"cli/ui.py", "backends/db/orm/calls.py"})
 # `eval_` is the task that evaluates the text of a user's workflow.
 EVALUATOR = frozenset({"functools.py"})
+# `debug_task` is the task that stops in the debugger.
+DEBUGGER = frozenset({"tools.py"})
 NOBODY: frozenset[str] = frozenset()
 
 # Groups of calls: what is called, which files may, and what the others do instead.
@@ -42,7 +44,7 @@ GROUPS = (
     (("eval",), EVALUATOR, "never execute text"),
     (("exec",), NOBODY, "never execute text"),
     (("os.system",), NOBODY, "use subprocess with a list of arguments"),
-    (("breakpoint", "pdb.set_trace"), NOBODY, "left over from debugging"),
+    (("breakpoint", "pdb.set_trace"), DEBUGGER, "left over from debugging"),
 )
 BANNED = {name: (files, instead) for names, files, instead in GROUPS for name in names}
 

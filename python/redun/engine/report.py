@@ -6,6 +6,7 @@ import logging
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from redun.expression import bounded_repr
@@ -17,7 +18,14 @@ from redun.utils import format_table
 if TYPE_CHECKING:
     from redun.engine.wire import Wire
 
-__all__ = ["JOB_ACTION_WIDTH", "Report", "format_job_statuses", "task_traceback"]
+__all__ = [
+    "JOB_ACTION_WIDTH",
+    "Report",
+    "format_job_statuses",
+    "is_debugger_active",
+    "settrace_patch",
+    "task_traceback",
+]
 
 JOB_ACTION_WIDTH = 6
 MAX_REPR = 200
@@ -151,6 +159,12 @@ def format_job_statuses(counts: dict[str, list[int]], timestamp: float | None = 
         f"| JOB STATUS {time.strftime('%Y/%m/%d %H:%M:%S', moment)}",
         *(f"| {line}" for line in lines),
     ]
+
+
+def settrace_patch(tracefunc: Any) -> None:
+    """Install a trace function, ignoring errors; `is_debugger_active` sees it without a patch."""
+    with suppress(Exception):
+        sys.settrace(tracefunc)
 
 
 def is_debugger_active() -> bool:

@@ -23,11 +23,11 @@ from redun.engine.report import (
     format_job_statuses,
     is_debugger_active,
 )
-from redun.engine.root import root_task
+from redun.engine.root import needs_root_task, root_task
 from redun.engine.run import Run
+from redun.engine.settings import get_ignore_warnings_from_config, get_limits_from_config
 from redun.executors.base import Executor, get_executors_from_config
 from redun.expression import (
-    Expression,
     SchedulerExpression,
     TaskExpression,
     bounded_repr,
@@ -90,7 +90,7 @@ class Scheduler:
         self.use_task_traceback = use_task_traceback
         self.traceback: Traceback | None = None
         section: Mapping[str, Any] = self.config.get("scheduler", {})
-        self.ignore_warnings = set((section.get("ignore_warnings") or "").split())
+        self.ignore_warnings = get_ignore_warnings_from_config(section)
         interval = job_status_interval or int(
             section.get("job_status_interval") or DEFAULT_JOB_STATUS_INTERVAL
         )
@@ -98,7 +98,7 @@ class Scheduler:
         self.task_registry = get_task_registry()
         self.type_registry = get_type_registry()
         self.context = _read_context(section)
-        self.limits = {name: int(value) for name, value in self.config.get("limits", {}).items()}
+        self.limits = get_limits_from_config(self.config.get("limits"))
         self.backend = backend if backend is not None else self._configured_backend()
         self.executors: dict[str, Executor] = {}
         self._add_executors(executor)
@@ -272,10 +272,7 @@ class Scheduler:
                 f"Could not find task `{expr.task_name}`, found options "
                 f"{[known.fullname for known in self.task_registry]}"
             )
-            options = (*task._task_options_base.values(), *expr._options.values())
-            defaults = [item.value for item in (*task.defaults, *task.positional_defaults)]
-            lazy = leaves((expr.args, expr.kwargs, options, defaults))
-            if not any(_is_lazy(leaf) for leaf in lazy):
+            if not needs_root_task(self.task_registry, expr):
                 return expr
         return root_task(quote(expr))
 
@@ -467,10 +464,6 @@ def patient_collector() -> Iterator[None]:
         yield
     finally:
         gc.set_threshold(*before)
-
-
-def _is_lazy(leaf: Any) -> bool:
-    return isinstance(leaf, (Expression, Promise))
 
 
 def _read_context(section: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """Tasks that belong to the language itself; importing this package registers them."""
 
+from redun.engine import root
 from redun.library import control, handles, tagging
 
-__all__ = ["control", "handles", "tagging"]
+__all__ = ["control", "handles", "root", "tagging"]
