@@ -169,3 +169,29 @@ def test_operations_are_named_after_their_function():
         return value
 
     assert get_lazy_operation("named_for_test") is named_for_test
+
+
+@pytest.mark.parametrize(
+    ("use", "text"),
+    [
+        (bool, r"^Expressions cannot be coerced to bool\. .*Choose with cond\(\)"),
+        (iter, r"^Expressions of unknown length cannot be iterated\. .*map_\(\).*@task\(nout="),
+        (len, r"^Expressions of unknown length have no len\(\)\. .*map_\(\)"),
+        (lambda e: 1 in e, r"^Expressions cannot be searched with `in`\. .*in a task that takes"),
+        (int, r"^Expressions cannot be converted to int\. .*in a task that takes"),
+        (float, r"^Expressions cannot be converted to float\. .*in a task that takes"),
+        (range, r"^Expressions cannot be used as an index .*in a task that takes"),
+        (lambda e: [1, 2][e], r"^Expressions cannot be used as an index .*in a task that takes"),
+        (lambda e: e[1:], r"^Slices of expressions need a stop\. .*in a task that takes"),
+    ],
+)
+def test_error_names_the_expression_and_the_cure(e, use, text):
+    with pytest.raises(TypeError, match=text) as caught:
+        use(e)
+    assert repr(e) in str(caught.value)
+
+
+def test_length_that_is_known():
+    pair = TaskExpression("pair", (), {}, length=2)
+    assert len(pair) == 2
+    assert len(list(pair)) == 2

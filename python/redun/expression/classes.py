@@ -32,6 +32,14 @@ __all__ = [
 Result = TypeVar("Result")
 
 MAX_REPR_LENGTH = 10_000
+MAX_REPR_IN_ERROR = 100
+
+# What to do instead, for errors.
+ARGUMENT_CURE = "Do that in a task that takes it as an argument."
+LENGTH_CURE = (
+    "Use redun.functools.map_(), or a task that takes it as an argument; "
+    "for a result of fixed length set @task(nout=...)."
+)
 
 _lookup_task: Callable[[str], Any] | None = None
 
@@ -52,6 +60,12 @@ def _operator(name: str) -> Callable[[Any, Any], Any]:
         return SimpleExpression(name, (self, other))
 
     return lazy
+
+
+def _not_known_yet(expr: Any, problem: str, cure: str) -> TypeError:
+    """Return the error for a use of an expression that needs its value at once."""
+    shown = bounded_repr(expr, MAX_REPR_IN_ERROR)
+    return TypeError(f"{problem} The value of {shown} is not known yet. {cure}")
 
 
 class Expression(Node, Value, Generic[Result]):
@@ -138,16 +152,47 @@ class Expression(Node, Value, Generic[Result]):
 
     def __getitem__(self, key: Any) -> Any:
         if type(key) is slice:
+            if key.stop is None:
+                raise _not_known_yet(
+                    self,
+                    "Slices of expressions need a stop.",
+                    "Write e[a:b], or slice in a task that takes it as an argument.",
+                )
             items = range(key.start or 0, key.stop, key.step or 1)
             return [SimpleExpression("getitem", (self, index)) for index in items]
         return SimpleExpression("getitem", (self, key))
 
     def __bool__(self) -> bool:
-        raise TypeError("Expressions cannot be coerced to bool.")
+        raise _not_known_yet(
+            self,
+            "Expressions cannot be coerced to bool.",
+            "Choose with cond(), combine with & and |, or decide in a task that takes it as an argument.",
+        )
+
+    def __len__(self) -> int:
+        if self._length is not None:
+            return self._length
+        raise _not_known_yet(self, "Expressions of unknown length have no len().", LENGTH_CURE)
+
+    def __contains__(self, item: Any) -> bool:
+        raise _not_known_yet(self, "Expressions cannot be searched with `in`.", ARGUMENT_CURE)
+
+    def __int__(self) -> int:
+        raise _not_known_yet(self, "Expressions cannot be converted to int.", ARGUMENT_CURE)
+
+    def __float__(self) -> float:
+        raise _not_known_yet(self, "Expressions cannot be converted to float.", ARGUMENT_CURE)
+
+    def __index__(self) -> int:
+        raise _not_known_yet(
+            self, "Expressions cannot be used as an index or a number of items.", ARGUMENT_CURE
+        )
 
     def __iter__(self) -> Iterator[SimpleExpression]:
         if self._length is None:
-            raise TypeError("Expressions of unknown length cannot be iterated.")
+            raise _not_known_yet(
+                self, "Expressions of unknown length cannot be iterated.", LENGTH_CURE
+            )
         return iter([SimpleExpression("getitem", (self, index)) for index in range(self._length)])
 
     def __await__(self) -> Iterator[Any]:
