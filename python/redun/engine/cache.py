@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from redun.backends.base import CacheHit, CacheQuery
+from redun.expression import Expression
 from redun.model.failure import ErrorValue
 from redun.model.job import Job
 from redun.utils.nested import leaves
@@ -73,11 +74,24 @@ class Cache:
             for hit in hits
         ]
 
-    def reductions(self, queries: list[CacheQuery]) -> list[Reuse | None]:
-        """Return what evaluations came to, where that is recorded and valid."""
+    def reductions(self, queries: list[CacheQuery], likely: list[Any]) -> list[Reuse | None]:
+        """Return what evaluations came to, where that is recorded and valid.
+
+        Parameters
+        ----------
+        queries : the evaluations.
+        likely : for each, an expression with its hash that it may have come to, which then need not
+            be read back; or any other value.
+        """
         hits = self._backend.check_cache_many(queries, self._tasks.task_hashes)
-        found = [self._judge(hit, ()) if hit is not None else None for hit in hits]
-        return [reuse if isinstance(reuse, Reuse) else None for reuse in found]
+        found: list[Reuse | None] = []
+        for hit, guess in zip(hits, likely, strict=True):
+            if hit is not None and isinstance(guess, Expression) and hit.value_hash == guess._hash:
+                found.append(Reuse(guess, hit.value_hash, None, [guess]))
+                continue
+            reuse = self._judge(hit, ()) if hit is not None else None
+            found.append(reuse if isinstance(reuse, Reuse) else None)
+        return found
 
     def _judge(self, hit: CacheHit, subtree: Collection[str]) -> Reuse | InvalidResult | None:
         """Read a recorded result back; None if it is an error or can't be read any more."""

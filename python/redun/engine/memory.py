@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from redun.backends.base import CacheQuery
-from redun.expression import SchedulerExpression
+from redun.expression import ApplyExpression, SchedulerExpression, hash_expressions
 from redun.hashing import hash_structs
 from redun.promise import Promise
 from redun.task import SchedulerTask, hashed_arguments
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Memory", "Recollection"]
 
-Asked = tuple["SchedulerTask[..., Any]", Sequence[Any], "str | None", Promise]
+Asked = tuple["SchedulerTask[..., Any]", Sequence[Any], "str | None", Any, Promise]
 
 
 class Recollection(NamedTuple):
@@ -59,31 +59,52 @@ class Memory:
         """Whether calls wait to be looked up."""
         return bool(self._asked)
 
-    def recall(self, task: SchedulerTask[..., Any], sexpr: SchedulerExpression) -> Promise:
-        """Return a promise of the `Recollection` of a call without keyword arguments."""
+    def recall(
+        self, task: SchedulerTask[..., Any], sexpr: SchedulerExpression, likely: Any = None
+    ) -> Promise:
+        """Return a promise of the `Recollection` of a call without keyword arguments.
+
+        Parameters
+        ----------
+        task : the scheduler task.
+        sexpr : its call.
+        likely : the argument that the call may have come to.
+        """
         args, _ = hashed_arguments(task, sexpr.args, sexpr.kwargs)
         known = sexpr._args_hash if args is sexpr.args and not sexpr.kwargs else None
         promise: Promise = Promise()
-        self._asked.append((task, args, known, promise))
+        self._asked.append((task, args, known, likely, promise))
         return promise
 
     def look_up(self) -> None:
         """Answer all calls that wait, with one look-up."""
         asked, self._asked = self._asked, []
-        hashed = []
-        for task, args, known, promise in asked:
+        hashed: list[tuple[str, str, Promise]] = []
+        guesses = []
+        for task, args, known, likely, promise in asked:
             try:
                 args_hash = known or self._types.hash_args([(args, {})])[0][0]
             except Exception as error:
                 promise.do_reject(error)
             else:
                 hashed.append((task.hash, args_hash, promise))
+                guesses.append(likely)
         evals = hash_structs([["Eval", task_hash, args_hash] for task_hash, args_hash, _ in hashed])
         queries = [
             CacheQuery(task_hash, args_hash, eval_hash, None, shallow=False, single=True)
             for (task_hash, args_hash, _), eval_hash in zip(hashed, evals, strict=True)
         ]
-        answers = self._cache.reductions(queries)
+        answers = self._cache.reductions(queries, guesses)
+        # What is found is evaluated next, one by one; hashed here, all of it is hashed at once.
+        hash_expressions(
+            [
+                leaf
+                for reuse in answers
+                if reuse is not None
+                for leaf in reuse.leaves
+                if isinstance(leaf, ApplyExpression)
+            ]
+        )
         for query, reuse, (*_, promise) in zip(queries, answers, hashed, strict=True):
             promise.do_resolve(
                 Recollection(

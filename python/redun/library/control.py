@@ -113,7 +113,7 @@ def catch(
 
     scope = CacheScope(sexpr._options.get("cache_scope", CacheScope.BACKEND))
     if scope == CacheScope.BACKEND:
-        memory.recall(catch, sexpr).then(on_recollection).catch(result.do_reject)
+        memory.recall(catch, sexpr, likely=expr).then(on_recollection).catch(result.do_reject)
     else:
         finish(expr, on_error)
     return result
