@@ -19,6 +19,7 @@ from redun.expression import quote
 from redun.library.control import catch, catch_all, cond, throw
 from redun.library.handles import merge_handles
 from redun.library.tagging import apply_tags, with_export_options
+from redun.library.threads import Thread, fork_thread, join_thread
 from redun.model.errors import DryRunResult, SchedulerError
 from redun.model.execution import Execution
 from redun.model.failure import ErrorValue, Frame, Traceback
@@ -53,12 +54,14 @@ __all__ = [
     "Scheduler",
     "SchedulerError",
     "Task",
+    "Thread",
     "Traceback",
     "apply_tags",
     "catch",
     "catch_all",
     "cond",
     "format_arg",
+    "fork_thread",
     "format_job_statuses",
     "format_task_call",
     "get_arg_defaults",
@@ -67,6 +70,7 @@ __all__ = [
     "get_ignore_warnings_from_config",
     "get_limits_from_config",
     "is_debugger_active",
+    "join_thread",
     "merge_handles",
     "needs_root_task",
     "quote",

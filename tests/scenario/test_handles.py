@@ -11,7 +11,7 @@ import pytest
 
 from redun import Handle, Scheduler, merge_handles, task
 from redun.backends.db import Handle as HandleRow
-from redun.backends.db import HandleEdge, Job
+from redun.backends.db import HandleEdge
 
 redun_namespace = "test_handles"
 

@@ -110,6 +110,8 @@ class Scheduler:
         self.use_cache = True
         self._run: Run | None = None
         self._ids: list[str] = []
+        self._promises: dict[int, Promise] = {}
+        self._next_promise = 0
 
     # -- construction ----------------------------------------------------------------------------
 
@@ -310,6 +312,7 @@ class Scheduler:
                 run.journal.flush()
             finally:
                 self._run = None
+                self._promises.clear()
                 self.current_execution = None
                 self.thread_id = None
 
@@ -365,6 +368,16 @@ class Scheduler:
         self.backend.record_updated_time(self.current_run.execution.id)
         if not is_debugger_active():
             self.log_job_statuses()
+
+    def track_promise(self, promise: Promise) -> int:
+        """Keep a promise of this run; returns the id to fetch it by."""
+        self._next_promise += 1
+        self._promises[self._next_promise] = promise
+        return self._next_promise
+
+    def pop_promise(self, promise_id: int | None) -> Promise | None:
+        """Return a promise that was kept, once; None if there is none of that id."""
+        return self._promises.pop(promise_id, None) if promise_id is not None else None
 
     # -- hooks of the life cycle -----------------------------------------------------------------
 

@@ -4,3 +4,6 @@ from redun.engine import root
 from redun.library import control, handles, tagging
 
 __all__ = ["control", "handles", "root", "tagging"]
+from redun.library import control, handles, tagging, threads
+
+__all__ = ["control", "handles", "tagging", "threads"]
