@@ -18,6 +18,7 @@ from redun.engine.settings import get_ignore_warnings_from_config, get_limits_fr
 from redun.expression import quote
 from redun.library.control import catch, catch_all, cond, throw
 from redun.library.handles import merge_handles
+from redun.library.subrun import subrun, subrun_root_task
 from redun.library.tagging import apply_tags, with_export_options
 from redun.library.threads import Thread, fork_thread, join_thread
 from redun.model.errors import DryRunResult, SchedulerError
@@ -79,6 +80,8 @@ __all__ = [
     "set_arg_defaults",
     "set_current_scheduler",
     "settrace_patch",
+    "subrun",
+    "subrun_root_task",
     "task",
     "throw",
     "with_export_options",

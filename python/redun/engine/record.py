@@ -230,6 +230,25 @@ class Journal:
                 if task_hash not in self._tasks:
                     self._unrecorded_task(task_hash)
                 records.subtree_tasks.append((call_hash, task_hash))
+        for task_hash in job.tasks_below or ():
+            records.subtree_tasks.append((call_hash, task_hash))
+
+    def call_below(self, call_hash: str, below_hash: str, parent_job: Job) -> None:
+        """Record that a call, which has ended, had another scheduler evaluate a call below it.
+
+        Parameters
+        ----------
+        call_hash, below_hash : the two calls; the repo has both.
+        parent_job : the job in whose body the first one stands.
+        """
+        records = self._records
+        below = set(self._backend.get_subtree_tasks(below_hash))
+        records.call_edges.append((call_hash, below_hash, 0))
+        records.subtree_tasks.extend((call_hash, task_hash) for task_hash in below)
+        job: Job | None = parent_job
+        while job is not None:
+            job.tasks_below = below | (job.tasks_below or set())
+            job = job.parent_job
 
     def _unrecorded_task(self, task_hash: str) -> None:
         """Record a task of which no job is recorded: that of a call without provenance."""

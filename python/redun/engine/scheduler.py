@@ -110,6 +110,8 @@ class Scheduler:
         self.use_cache = True
         self._run: Run | None = None
         self._ids: list[str] = []
+        self._counts: dict[str, list[int]] = {}  # of the last run
+        self.root_job_id: str | None = None  # of the last run
         self._promises: dict[int, Promise] = {}
         self._next_promise = 0
 
@@ -256,6 +258,54 @@ class Scheduler:
         finally:
             set_scheme(previous_scheme)
 
+    def extend_run(
+        self,
+        expr: Any,
+        parent_job_id: str,
+        dryrun: bool = False,
+        cache: bool = True,
+        context: dict[str, Any] | None = None,
+    ) -> dict[str, Any]:
+        """Evaluate an expression below a job of an execution that is under way elsewhere.
+
+        Parameters
+        ----------
+        expr : what to evaluate.
+        parent_job_id : a job that is in the repo.
+        dryrun, cache : as for `run`.
+        context : the context of the job; that of the configuration does not count.
+
+        Returns a dict with `job_id`, `call_hash` and one of `result`, `error` (what the workflow
+        raised) and `dryrun` (True). Raises `ValueError` for an unknown job.
+        """
+        recorded = self.backend.get_job(parent_job_id)
+        if recorded is None:
+            raise ValueError(f"Unknown parent_job_id: {parent_job_id}")
+        execution = Execution(recorded["execution_id"])
+        stand_in = root_task(quote(None))
+        options = {"_context_override": context} if context else None
+        parent = Job(root_task, stand_in, parent_job_id, None, execution, options)
+        previous_scheme = set_scheme(self.backend.hash_scheme)
+        outcome: dict[str, Any] = {}
+        self.workflow_promise = None
+        try:
+            with scheduler_running(self), patient_collector():
+                root = self._rooted(expr)
+                run = Run(self, execution, ["scheduler.extend_run"], dryrun, cache)
+                outcome["result"] = self._run_expr(root, run, parent)
+        except DryRunResult:
+            outcome["dryrun"] = True
+        except Exception as error:
+            promise = self.workflow_promise
+            if promise is None or not promise.is_rejected or promise.error is not error:
+                raise
+            outcome["error"] = error
+        finally:
+            set_scheme(previous_scheme)
+        job = (parent.nodes or {})[root._hash or ""]
+        self.root_job_id = job.id
+        return {**outcome, "job_id": job.id, "call_hash": job.call_hash}
+
     def _record_execution(
         self, execution: Execution, exec_argv: Sequence[str], tags: Iterable[tuple[str, Any]]
     ) -> None:
@@ -278,7 +328,7 @@ class Scheduler:
                 return expr
         return root_task(quote(expr))
 
-    def _run_expr(self, root: TaskExpression, run: Run) -> Any:
+    def _run_expr(self, root: TaskExpression, run: Run, parent: Job | None = None) -> Any:
         self.thread_id = threading.get_ident()
         self.traceback = None
         self.dryrun, self.use_cache = run.dryrun, run.use_cache
@@ -291,7 +341,7 @@ class Scheduler:
             run.begin()
             for executor in self.executors.values():
                 executor.start()
-            promise = self.workflow_promise = self.evaluate(root)
+            promise = self.workflow_promise = self.evaluate(root, parent)
             self._drive(promise)
             run.journal.flush()
             self.log_job_statuses()
@@ -311,6 +361,9 @@ class Scheduler:
             try:
                 run.journal.flush()
             finally:
+                self._counts = self.job_counts()
+                root = run.execution.job
+                self.root_job_id = root.id if root is not None else None
                 self._run = None
                 self._promises.clear()
                 self.current_execution = None
@@ -409,9 +462,15 @@ class Scheduler:
             self.backend.advance_handle(parents, child)
 
     def before_run(self, job: Job) -> None:
-        """Roll back the handles among the arguments of a job that is about to run."""
+        """Roll back the handles among the arguments of a job that is about to run.
+
+        The option `record_first` is for jobs that look for their own rows in the repo, so that these
+        have to be there.
+        """
         if job.args is None or job.arg_hashes is not None:
             return
+        if job.get_options().get("record_first") and job.plan.recording:
+            self.current_run.journal.flush()
         for leaf in leaves(job.args):
             if isinstance(leaf, Handle):
                 self.backend.rollback_handle(leaf)
@@ -430,7 +489,7 @@ class Scheduler:
     def job_counts(self) -> dict[str, list[int]]:
         """Return task name -> counts in the order of `Job.STATUSES`."""
         if self._run is None:
-            return {}
+            return self._counts
         names = {task.hash: task.fullname for task in self.task_registry}
         return count_jobs(self._run.wire, names)
 

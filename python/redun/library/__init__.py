@@ -5,5 +5,6 @@ from redun.library import control, handles, tagging
 
 __all__ = ["control", "handles", "root", "tagging"]
 from redun.library import control, handles, tagging, threads
+from redun.library import control, handles, subrun, tagging, threads
 
-__all__ = ["control", "handles", "tagging", "threads"]
+__all__ = ["control", "handles", "subrun", "tagging", "threads"]

@@ -199,6 +199,10 @@ class ErrorValue(Value):
             ["redun.ErrorValue", registry.get_hash(self.error), registry.get_hash(self.traceback)]
         )
 
+    def is_valid(self) -> bool:
+        """Return False: later executions do not reuse a failure."""
+        return False
+
     def __getstate__(self) -> dict[str, Any]:
         return {"error": self.error, "traceback": self.traceback}
 

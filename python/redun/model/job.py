@@ -71,6 +71,7 @@ class Job:
         "recorded",
         "result_hash",
         "task",
+        "tasks_below",
         "value",
         "value_tags",
         "was_cached",
@@ -110,6 +111,7 @@ class Job:
         self.value: Any = None
         self.error: BaseException | None = None
         self.handle_forks: dict[str, int] | None = None
+        self.tasks_below: set[str] | None = None  # hashes of tasks that sub-schedulers ran below
         self.job_tags: list[tuple[str, Any]] | None = None
         self.execution_tags: list[tuple[str, Any]] | None = None
         self.value_tags: list[tuple[str, list[tuple[str, Any]]]] | None = None
@@ -216,6 +218,7 @@ class Job:
         self.nodes = None
         self._context = None
         self.job_tags = self.execution_tags = self.value_tags = None
+        self.tasks_below = None
 
     @property
     def result_promise(self) -> Promise:
