@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import importlib
-import pprint
 import re
-import time
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from redun.config import Config
 from redun.expression import QuotedExpression, SchedulerExpression, quote
 from redun.hashing import get_scheme
 from redun.library.tagging import with_export_options
-from redun.model.failure import ErrorValue
 from redun.model.jobinfo import JobInfo
 from redun.promise import Promise
 from redun.task import scheduler_task, task
@@ -22,6 +18,7 @@ from redun.utils import trim_string
 from redun.value import get_type_registry
 
 if TYPE_CHECKING:
+    from redun.config import Config
     from redun.engine.scheduler import Scheduler
     from redun.model.job import Job
 
@@ -30,9 +27,6 @@ __all__ = ["subrun", "subrun_root_task"]
 RULE = "-" * 79
 MAX_EXPR = 200
 PASSWORD = re.compile(r"(://[^/@:]*):[^/@]*@")
-# How long a sub-scheduler waits for the rows of its own job, which are written in groups.
-ROWS_SECONDS = 10.0
-POLL_SECONDS = 0.02
 
 ConfigDict = dict[str, dict[str, str]]
 
@@ -85,9 +79,10 @@ def subrun_root_task(
         if new_execution:
             report = _run_new(scheduler, copy, run_config)
         else:
-            _await_job(scheduler, job_info.job_id)
             report = scheduler.extend_run(copy, job_info.job_id, **run_config)
             if "error" in report:
+                from redun.model.failure import ErrorValue
+
                 report["error"] = ErrorValue(report["error"], scheduler.traceback)
         report["config"] = {
             name: {key: PASSWORD.sub(r"\1:***@", value) for key, value in section.items()}
@@ -101,6 +96,7 @@ def subrun_root_task(
 
 
 def _build_scheduler(config: ConfigDict | None, config_dir: str | None) -> Scheduler:
+    from redun.config import Config
     from redun.engine.scheduler import Scheduler
 
     if config_dir is not None:
@@ -123,13 +119,6 @@ def _run_new(scheduler: Scheduler, expr: Any, run_config: dict[str, Any]) -> dic
         report["dryrun"] = True
     report["job_id"] = scheduler.root_job_id
     return report
-
-
-def _await_job(scheduler: Scheduler, job_id: str) -> None:
-    """Wait until the rows of a job are in the repo, or it is clear that it is another repo."""
-    deadline = time.monotonic() + ROWS_SECONDS
-    while scheduler.backend.get_job(job_id) is None and time.monotonic() < deadline:
-        time.sleep(POLL_SECONDS)
 
 
 @scheduler_task(namespace="redun")
@@ -218,6 +207,8 @@ def _modules(tasks: Iterable[Any]) -> set[str]:
 
 
 def _log_report(scheduler: Scheduler, executor: str, expr: Any, report: dict[str, Any]) -> None:
+    import pprint
+
     title = f"(executor='{executor}'), {trim_string(repr(expr), MAX_EXPR)}"
     lines = [
         "",
