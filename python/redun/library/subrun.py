@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 import re
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
@@ -98,10 +99,12 @@ def subrun_root_task(
 def _build_scheduler(config: ConfigDict | None, config_dir: str | None) -> Scheduler:
     from redun.config import Config
     from redun.engine.scheduler import Scheduler
+    from redun.scheduler_config import REDUN_INI_FILE, postprocess_config
 
     if config_dir is not None:
         parsed = Config()
-        parsed.read_path(f"{config_dir.rstrip('/')}/redun.ini")
+        parsed.read_path(os.path.join(config_dir, REDUN_INI_FILE))
+        postprocess_config(parsed, config_dir)
     else:
         parsed = Config(config or {})
     scheduler = Scheduler(config=parsed)
