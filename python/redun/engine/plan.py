@@ -23,6 +23,8 @@ class Plan:
     ----------
     options : merged and evaluated options.
     limits : resource name -> amount.
+    is_async : the task is a coroutine function. What it awaited is no part of its result, so a
+        single reduction can't stand for it: only the whole call is reused.
     """
 
     __slots__ = (
@@ -32,12 +34,17 @@ class Plan:
         "lookup",
         "priority",
         "recording",
+        "retries",
+        "retry_delay",
         "shallow",
         "single",
         "tags",
+        "timeout",
     )
 
-    def __init__(self, options: dict[str, Any], limits: dict[str, int]) -> None:
+    def __init__(
+        self, options: dict[str, Any], limits: dict[str, int], is_async: bool = False
+    ) -> None:
         scope = CacheScope(options.get("cache_scope", CacheScope.BACKEND))
         valid = CacheCheckValid(options.get("check_valid", CacheCheckValid.FULL))
         allowed = options.get("allowed_cache_results")
@@ -52,14 +59,19 @@ class Plan:
         backend = scope == CacheScope.BACKEND
         self.shallow = (
             backend
-            and valid == CacheCheckValid.SHALLOW
+            and (is_async or valid == CacheCheckValid.SHALLOW)
             and (allowed is None or CacheResult.ULTIMATE in allowed)
         )
-        self.single = backend and (allowed is None or CacheResult.SINGLE in allowed)
+        self.single = (
+            backend and not is_async and (allowed is None or CacheResult.SINGLE in allowed)
+        )
         self.lookup = self.shallow or self.single
         self.limits = list(limits.items()) or None
         self.priority = int(options.get("priority") or 0)
         self.tags: list[tuple[str, Any]] = options.get("tags") or []
+        self.retries = int(options.get("retries") or 0)
+        self.retry_delay = float(options.get("retry_delay") or 0)
+        self.timeout = float(options["timeout"]) if options.get("timeout") else None
 
 
 class Facts:
@@ -123,7 +135,7 @@ class Planner:
             own = options is task._task_options_base and task.plain_options
             if not own or not self.facts(task).plain_defaults or not options.get("prov", True):
                 return False
-            plan = self._simple[id(options)] = Plan(options, limits_of(options))
+            plan = self._simple[id(options)] = Plan(options, limits_of(options), task.is_async())
             self._kept.append(options)
         job.eval_options = options
         job.plan = plan
@@ -134,7 +146,7 @@ class Planner:
         options = job.eval_options
         if options is None:
             options = job.get_raw_options()
-        job.plan = Plan(options, limits_of(options))
+        job.plan = Plan(options, limits_of(options), job.task.is_async())
         if not job.plan.recording:
             options = {**options, "cache_scope": CacheScope.NONE}
         job.eval_options = options

@@ -163,7 +163,13 @@ class Run:
                 self._scheduler.log("*** Workflow error")
                 raise event[2]
             if job.execution is not self.execution or job._status is not None:
+                if kind == "evaluate":
+                    event[3].cancel()
                 continue  # of a run that has ended, or reported twice
+            if kind == "evaluate":
+                promise = self.evaluator.evaluate(event[2], job)
+                promise.then(event[3].resolve, event[3].reject)
+                continue
             tags = event[-1]
             if tags:
                 job.job_tags = [*(job.job_tags or ()), *tags]

@@ -13,11 +13,12 @@ import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from queue import Empty, SimpleQueue
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from redun.backends.base import RedunBackend, TagEntity, get_backend_from_config
 from redun.config import Config
 from redun.current import scheduler_running
+from redun.engine.async_calls import AsyncCalls
 from redun.engine.report import (
     count_jobs,
     format_job_statuses,
@@ -49,6 +50,9 @@ from redun.task import get_task_registry
 from redun.utils import merge_dicts
 from redun.utils.nested import leaves
 from redun.value import get_type_registry
+
+if TYPE_CHECKING:
+    import asyncio
 
 __all__ = ["Scheduler"]
 
@@ -104,6 +108,7 @@ class Scheduler:
         self._add_executors(executor)
         self.thread_id: int | None = None
         self.events_queue: SimpleQueue[tuple[Any, ...]] = SimpleQueue()
+        self.async_calls = AsyncCalls(self)
         self.workflow_promise: Promise | None = None
         self.current_execution: Execution | None = None
         self.dryrun = False
@@ -216,6 +221,13 @@ class Scheduler:
     def evaluate(self, expr: Any, parent_job: Job | JobEnv | None = None) -> Promise:
         """Evaluate a value in the scope of a job; returns a promise. Scheduler thread only."""
         return self.current_run.evaluator.evaluate(expr, parent_job)
+
+    def evaluate_async(self, expr: Any, parent_job: Job) -> asyncio.Future[Any]:
+        """Evaluate a value in the scope of a running job, for asynchronous code. Thread-safe.
+
+        Call it on a running event loop; the future belongs to that loop.
+        """
+        return self.async_calls.call(expr, parent_job)
 
     def set_cache(self, eval_hash: str, task_hash: str, args_hash: str, value: Any) -> None:
         """Record one evaluation, for reuse by later calls with the same hashes."""
@@ -334,6 +346,7 @@ class Scheduler:
         self.dryrun, self.use_cache = run.dryrun, run.use_cache
         self.current_execution = run.execution
         self.events_queue = SimpleQueue()  # what an earlier run left behind is dropped
+        self.async_calls = AsyncCalls(self)
         self._run = run
         self._warn_namespace()
         started = time.monotonic()
@@ -355,6 +368,7 @@ class Scheduler:
 
     def _close_run(self, run: Run) -> None:
         try:
+            self.async_calls.close()
             for executor in self.executors.values():
                 executor.stop()
         finally:

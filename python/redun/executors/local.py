@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any
 
+from redun.current import get_current_job
 from redun.executors.base import Executor, load_task_module, register_executor
 from redun.hashing import get_scheme, set_scheme
 from redun.model.failure import Traceback
@@ -19,9 +20,10 @@ if TYPE_CHECKING:
     from concurrent.futures import Future, ProcessPoolExecutor
 
     from redun.engine.scheduler import Scheduler
+    from redun.executors.event_loop import EventLoopThread
     from redun.model.job import Job
 
-__all__ = ["LocalExecutor"]
+__all__ = ["LocalExecutor", "get_current_job"]
 
 MODES = {"thread": "thread", "threads": "thread", "process": "process", "processes": "process"}
 START_METHODS = ("fork", "spawn", "forkserver")
@@ -221,10 +223,15 @@ class LocalExecutor(Executor):
         self._scratch = config.get("scratch", "/tmp/redun")
         self._threads: WorkerThreads | None = None
         self._processes: ProcessPoolExecutor | None = None
+        self._loop: EventLoopThread | None = None
 
     def scratch_root(self) -> str:
         """Return the directory for files exchanged with other processes."""
         return self._scratch
+
+    def supports_async(self) -> bool:
+        """Whether `async def` tasks can run here: they share one event loop, whatever the mode."""
+        return True
 
     def submit(self, job: Job) -> None:
         """Start a job."""
@@ -233,7 +240,11 @@ class LocalExecutor(Executor):
     def submit_many(self, jobs: list[Job]) -> None:
         """Start several jobs at once. Raises `ValueError` for an unknown option `mode`."""
         threaded = []
+        awaiting = []
         for job in jobs:
+            if job.task.is_async():
+                awaiting.append(job)
+                continue
             mode = job.get_options().get("mode", self.mode)
             if MODES.get(mode) == "thread":
                 threaded.append(job)
@@ -241,6 +252,13 @@ class LocalExecutor(Executor):
                 self._submit_process(job)
             else:
                 raise ValueError(f"Unknown mode: {mode}")
+        assert self._scheduler is not None
+        if awaiting:
+            if self._loop is None:
+                from redun.executors.event_loop import EventLoopThread
+
+                self._loop = EventLoopThread(f"redun-{self.name}")
+            self._loop.submit(self._scheduler, awaiting)
         if threaded:
             self._submit_threaded(threaded)
 
@@ -296,3 +314,6 @@ class LocalExecutor(Executor):
         if self._processes is not None:
             self._processes.shutdown(wait=True, cancel_futures=True)
             self._processes = None
+        if self._loop is not None:
+            self._loop.stop()
+            self._loop = None

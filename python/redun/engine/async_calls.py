@@ -1,0 +1,84 @@
+"""Expressions that asynchronous tasks wait for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import asyncio
+
+    from redun.engine.scheduler import Scheduler
+    from redun.model.job import Job
+
+__all__ = ["AsyncCalls"]
+
+
+class AsyncCall:
+    """One awaited expression: carries its outcome from the scheduler's thread to the event loop."""
+
+    __slots__ = ("_calls", "_future", "_loop")
+
+    def __init__(
+        self, calls: AsyncCalls, loop: asyncio.AbstractEventLoop, future: asyncio.Future[Any]
+    ) -> None:
+        self._calls = calls
+        self._loop = loop
+        self._future = future
+
+    def resolve(self, value: Any) -> None:
+        """Deliver a value."""
+        self._deliver(self._future.set_result, value)
+
+    def reject(self, error: BaseException) -> None:
+        """Deliver an error."""
+        if isinstance(error, StopIteration):  # a future refuses it: it means something to `await`
+            failure = RuntimeError(f"The awaited expression raised {error!r}.")
+            failure.__cause__ = error
+            error = failure
+        self._deliver(self._future.set_exception, error)
+
+    def cancel(self) -> None:
+        """Tell the task that the answer will never come."""
+        self._deliver(lambda _: self._future.cancel(), None)
+
+    def _deliver(self, set_outcome: Callable[[Any], Any], outcome: Any) -> None:
+        self._calls.open.discard(self)
+        self._loop.call_soon_threadsafe(self._set, set_outcome, outcome)
+
+    def _set(self, set_outcome: Callable[[Any], Any], outcome: Any) -> None:
+        if not self._future.done():
+            set_outcome(outcome)
+
+
+class AsyncCalls:
+    """The awaited expressions of one run.
+
+    Parameters
+    ----------
+    scheduler : evaluates them, in its own thread.
+    """
+
+    def __init__(self, scheduler: Scheduler) -> None:
+        self._scheduler = scheduler
+        self.closed = False
+        self.open: set[AsyncCall] = set()
+
+    def call(self, expr: Any, job: Job) -> asyncio.Future[Any]:
+        """Ask for a value in the scope of a job, from a running event loop."""
+        import asyncio
+
+        loop = asyncio.get_running_loop()
+        call = AsyncCall(self, loop, loop.create_future())
+        self.open.add(call)
+        self._scheduler.events_queue.put(("evaluate", job, expr, call, ()))
+        # The other way round in `close`: whichever comes second sees the other.
+        if self.closed:
+            call.cancel()
+        return call._future
+
+    def close(self) -> None:
+        """Cancel what is waited for, now and later: nothing more will be evaluated."""
+        self.closed = True
+        for call in list(self.open):
+            call.cancel()
