@@ -53,6 +53,7 @@ class Lifecycle:
         self._journal = run.journal
         self._cache = run.cache
         self._report = run.report
+        self._attempts = run.attempts
         self._dryrun = run.dryrun
         self._errors: dict[int, tuple[BaseException, ErrorValue, str]] = {}
 
@@ -309,6 +310,8 @@ class Lifecycle:
                 )
             else:
                 self._scheduler.before_run(job)
+                if job.plan.patient:
+                    self._attempts.submitted(job, executor)
                 self._report.started(job, "Run")
                 if job.task.script:
                     executor.submit_script(job)

@@ -32,6 +32,7 @@ class Plan:
         "executor",
         "limits",
         "lookup",
+        "patient",
         "priority",
         "recording",
         "retries",
@@ -71,7 +72,9 @@ class Plan:
         self.tags: list[tuple[str, Any]] = options.get("tags") or []
         self.retries = int(options.get("retries") or 0)
         self.retry_delay = float(options.get("retry_delay") or 0)
-        self.timeout = float(options["timeout"]) if options.get("timeout") else None
+        timeout = options.get("timeout")
+        self.timeout = float(timeout) if timeout else None
+        self.patient = bool(self.retries or self.timeout)
 
 
 class Facts:

@@ -70,6 +70,11 @@ class Report:
         """Why nothing was found for a job."""
         self._log(f"{'Miss':{JOB_ACTION_WIDTH}} Job {job.id[:8]}:  {reason}")
 
+    def retry(self, job: Job, error: BaseException, delay: float) -> None:
+        """A job that failed is tried again after a delay in seconds."""
+        later = f" in {delay:g} s" if delay else ""
+        self._line("Retry", job, f"{later} ({job.attempt} of {job.plan.retries}): {error!r}")
+
     def rejected(self, job: Job) -> None:
         """A job has failed."""
         if self._logger.isEnabledFor(logging.INFO):

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from redun.engine import wire as protocol
+from redun.engine.attempts import Attempts, too_long
 from redun.engine.cache import Cache
 from redun.engine.evaluate import Evaluator
 from redun.engine.lifecycle import Lifecycle
@@ -58,6 +59,7 @@ class Run:
         self.dryrun_jobs = 0
         self.wire = Wire(scheduler.limits)
         self.report = Report(scheduler.log, scheduler.logger)
+        self.attempts = Attempts(self.report.retry)
         self._ready: deque[Job] = deque()
         self.evaluator = Evaluator(scheduler, self.wire, Planner(use_cache), self._ready)
         self.journal = Journal(
@@ -84,12 +86,29 @@ class Run:
             if self.memory.waiting and not wire.events:
                 self.memory.look_up()
                 worked = True
+            if self.attempts.is_due():
+                self._expire()
+                worked = True
             if self._ready and not wire.events:
                 count = min(WAVE, len(self._ready))
                 self._lifecycle.prepare([self._ready.popleft() for _ in range(count)])
                 worked = True
         self.journal.hand_over()
         return worked
+
+    def _expire(self) -> None:
+        """Submit jobs again whose delay is over, and give up those whose time is."""
+        again = []
+        for job, executor in self.attempts.due():
+            if executor is None:
+                again.append(job)
+                continue
+            error = too_long(job)
+            executor.cancel(job)
+            if not self.attempts.failed(job, error):
+                self._lifecycle.reject(job, error)
+        if again:
+            self._lifecycle.submit(again)
 
     def _perform(self, actions: list[list[tuple[Any, ...]]]) -> None:
         """Perform the actions of the state machine, a kind at a time.
@@ -174,8 +193,14 @@ class Run:
             if tags:
                 job.job_tags = [*(job.job_tags or ()), *tags]
             if kind == "done":
+                if job.plan.patient:
+                    self.attempts.ended(job)
                 done.append((job, event[2]))
-            elif kind == "reject":
+            elif kind == "begin":
+                self.attempts.begun(job)
+            elif kind == "reject" and not (
+                job.plan.patient and self.attempts.failed(job, event[2])
+            ):
                 self._lifecycle.reject(job, event[2], traceback=event[3])
         if done:
             self._lifecycle.done(done)

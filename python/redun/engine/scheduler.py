@@ -212,6 +212,10 @@ class Scheduler:
         """Report that a job failed; without a job, that the executor did. Thread-safe."""
         self.events_queue.put(("reject", job, error, error_traceback, job_tags))
 
+    def begin_job(self, job: Job) -> None:
+        """Report that a job begins, from when on its `timeout` counts. Thread-safe."""
+        self.events_queue.put(("begin", job, ()))
+
     def add_job_tags(self, job: Job, tags: Sequence[tuple[str, Any]]) -> None:
         """Add tags to a job before it ends. Thread-safe."""
         self.events_queue.put(("tags", job, tags))
@@ -419,14 +423,16 @@ class Scheduler:
     def _take_events(self, block: bool) -> None:
         """Take what executors have reported: as much as there is, up to a wave."""
         queue, events = self.events_queue, []
+        attempts = self.current_run.attempts
         try:
-            events.append(
-                queue.get(timeout=self.job_status_interval) if block else queue.get_nowait()
-            )
+            if block:
+                events.append(queue.get(timeout=attempts.patience(self.job_status_interval)))
+            else:
+                events.append(queue.get_nowait())
             while len(events) < MAX_EVENTS:
                 events.append(queue.get_nowait())
         except Empty:
-            if not events and block:
+            if not events and block and not attempts.is_due():
                 self._idle()
         if events:
             self.current_run.take(events)

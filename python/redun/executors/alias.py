@@ -48,6 +48,14 @@ class AliasExecutor(Executor):
             )
         return executors[self.target]
 
+    def keeps_time(self) -> bool:
+        """As the other executor does."""
+        return self._resolve().keeps_time()
+
+    def cancel(self, job: Job) -> None:
+        """Let the other executor stop the job."""
+        self._resolve().cancel(job)
+
     def submit(self, job: Job) -> None:
         """Start a job on the other executor."""
         self._resolve().submit(job)

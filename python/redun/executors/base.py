@@ -81,6 +81,17 @@ class Executor:
         error = ExecutorError(f"Executor {type(self).__name__} {reason}")
         self._scheduler.reject_job(job, error)
 
+    def keeps_time(self) -> bool:
+        """Whether jobs are timed here from the moment they begin, which may be long after `submit`.
+
+        Then the executor, for each job with an option `timeout`, calls `scheduler.begin_job(job)` or
+        rejects the job itself when its time is over. Else the time runs from `submit`.
+        """
+        return False
+
+    def cancel(self, job: Job) -> None:
+        """Stop a job whose result is not wanted any more, if possible. It is not reported."""
+
     def start(self) -> None:
         """Called once at the start of every run."""
 

@@ -49,6 +49,8 @@ class EventLoopThread:
         task = job.task
         assert job.args is not None
         args, kwargs = job.args
+        if job.plan.timeout is not None:
+            scheduler.begin_job(job)
         with job_running(scheduler, job):
             try:
                 load_task_module(task.load_module, task.fullname)

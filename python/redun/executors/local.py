@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 import threading
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any
 
@@ -48,8 +50,37 @@ def run_task(module_name: str, task_name: str, args: Any, kwargs: dict[str, Any]
     return task.func(*args, **kwargs)
 
 
+class OutOfTime(BaseException):
+    """Raised within a task whose time is over; not an `Exception`, which the task might catch."""
+
+
+@contextmanager
+def time_limit(seconds: float | None) -> Iterator[None]:
+    """Raise `OutOfTime` in the block when its time is over. Main thread only."""
+    if seconds is None:
+        yield
+        return
+
+    def on_alarm(*_: Any) -> None:
+        raise OutOfTime
+
+    previous = signal.signal(signal.SIGALRM, on_alarm)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, previous)
+
+
 def run_task_in_process(
-    scheme: str, paths: list[str], module_name: str, task_name: str, args: Any, kwargs: Any
+    scheme: str,
+    paths: list[str],
+    timeout: float | None,
+    module_name: str,
+    task_name: str,
+    args: Any,
+    kwargs: Any,
 ) -> tuple[bool, Any, Traceback | None]:
     """Run a task in a worker process; returns (ok, result or error, traceback)."""
     set_scheme(scheme)
@@ -57,7 +88,11 @@ def run_task_in_process(
         if path not in sys.path:
             sys.path.insert(0, path)
     try:
-        return True, run_task(module_name, task_name, args, kwargs), None
+        with time_limit(timeout):
+            return True, run_task(module_name, task_name, args, kwargs), None
+    except OutOfTime as end:
+        overdue = TimeoutError(f"{task_name}() took longer than {timeout:g} seconds.")
+        return False, overdue, Traceback.from_error(end)
     except (Exception, SystemExit) as error:
         return False, as_exception(error), Traceback.from_error(error)
 
@@ -101,6 +136,8 @@ class WorkerThreads:
         self._pacer_bell: SimpleQueue[bool] = SimpleQueue()
         self._stopping = threading.Event()
         self._taken = 0
+        self._timed: dict[Job, threading.Thread] = {}  # who runs jobs with a timeout
+        self._abandoned: set[threading.Thread] = set()
 
     def submit(self, scheduler: Scheduler, jobs: list[Job]) -> None:
         """Queue jobs."""
@@ -153,13 +190,38 @@ class WorkerThreads:
                 except IndexError:
                     break
                 self._taken += 1
-                run_in_thread(scheduler, job)
+                if job.plan.timeout is None:
+                    run_in_thread(scheduler, job)
+                elif not self._run_timed(scheduler, job):
+                    return
             with self._lock:
                 if jobs:  # queued between the last look and the lock
                     continue
                 self._idle += 1
             if not self._bell.get():
                 return
+
+    def _run_timed(self, scheduler: Scheduler, job: Job) -> bool:
+        """Run a job with a timeout; returns whether this thread still belongs to the pool."""
+        thread = threading.current_thread()
+        with self._lock:
+            self._timed[job] = thread
+        scheduler.begin_job(job)
+        run_in_thread(scheduler, job)
+        with self._lock:
+            if self._timed.get(job) is thread:
+                del self._timed[job]
+            return thread not in self._abandoned
+
+    def abandon(self, job: Job) -> None:
+        """Replace the thread that runs a job: it can't be ended, and nobody waits for it."""
+        with self._lock:
+            thread = self._timed.pop(job, None)
+            if thread is not None:
+                self._abandoned.add(thread)
+                self._threads.remove(thread)
+                if self._jobs:
+                    self._activate(1)
 
     def stop(self) -> None:
         """Drop queued jobs, wait for running ones, end the threads."""
@@ -180,13 +242,16 @@ def run_in_thread(scheduler: Scheduler, job: Job) -> None:
     task = job.task
     assert job.args is not None
     args, kwargs = job.args
+    attempt = job.attempt
     try:
         result = run_task(task.load_module, task.fullname, args, kwargs)
     except BaseException as error:
-        failure = as_exception(error)
-        scheduler.reject_job(job, failure, error_traceback=Traceback.from_error(error))
+        if job.attempt == attempt:  # else its time was over before
+            failure = as_exception(error)
+            scheduler.reject_job(job, failure, error_traceback=Traceback.from_error(error))
     else:
-        scheduler.done_job(job, result)
+        if job.attempt == attempt:
+            scheduler.done_job(job, result)
 
 
 @register_executor("local")
@@ -232,6 +297,20 @@ class LocalExecutor(Executor):
     def supports_async(self) -> bool:
         """Whether `async def` tasks can run here: they share one event loop, whatever the mode."""
         return True
+
+    def keeps_time(self) -> bool:
+        """Yes: jobs may wait long for a thread or process."""
+        return True
+
+    def cancel(self, job: Job) -> None:
+        """Drop a job: an async one is cancelled, a thread goes on but is replaced in the pool.
+
+        A process sees to its time itself: the task is interrupted and its process used again.
+        """
+        if self._loop is not None and job.task.is_async():
+            self._loop.cancel(job)
+        elif self._threads is not None:
+            self._threads.abandon(job)
 
     def submit(self, job: Job) -> None:
         """Start a job."""
@@ -286,6 +365,7 @@ class LocalExecutor(Executor):
             run_task_in_process,
             get_scheme(),
             [path for path in sys.path if path not in ("",)],
+            job.plan.timeout,
             job.task.load_module,
             job.task.fullname,
             *job.args,

@@ -48,6 +48,7 @@ class Job:
         "arg_hashes",
         "args",
         "args_hash",
+        "attempt",
         "call_hash",
         "context_hash",
         "deps",
@@ -105,6 +106,7 @@ class Job:
         self.eval_hash: Any = None
         self.context_hash: str | None = None
         self.call_hash: Any = None
+        self.attempt = 0  # how many attempts have failed
         self.was_cached = False
         self.recorded = False
         self.result_hash: Any = None
