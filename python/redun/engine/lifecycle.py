@@ -28,6 +28,7 @@ __all__ = ["Lifecycle"]
 JobTags = list[tuple[str, Any]]
 
 
+CANCELLED_TAG = "redun.cancelled"
 NO_KWARGS: dict[str, Any] = {}
 FLAT = frozenset((int, str, float, bool, bytes, type(None)))
 
@@ -487,6 +488,14 @@ class Lifecycle:
             return
         job.result_hash = value_hash
         self._wire.send(protocol.FAILED, job.node_id, value_hash)
+
+    def cut(self, job: Job, error: BaseException) -> None:
+        """A job ends because the run does."""
+        job.error = error
+        job.job_tags = [*(job.job_tags or ()), (CANCELLED_TAG, True)]
+        self._report.cancelled(job)
+        job.result_hash = self._error_value(error, None)[1]
+        self._wire.send(protocol.FAILED, job.node_id, job.result_hash)
 
     def _error_value(
         self, error: BaseException, traceback: Traceback | None

@@ -75,6 +75,11 @@ class Report:
         later = f" in {delay:g} s" if delay else ""
         self._line("Retry", job, f"{later} ({job.attempt} of {job.plan.retries}): {error!r}")
 
+    def cancelled(self, job: Job) -> None:
+        """A job is cut off by the end of the run."""
+        if self._logger.isEnabledFor(logging.INFO):
+            self._line("Cancel", job, "")
+
     def rejected(self, job: Job) -> None:
         """A job has failed."""
         if self._logger.isEnabledFor(logging.INFO):

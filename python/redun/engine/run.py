@@ -68,6 +68,7 @@ class Run:
         self.cache = Cache(scheduler.backend, scheduler.type_registry, scheduler.task_registry)
         self.memory = Memory(self.cache, self.journal, scheduler.type_registry)
         self._scheduler = scheduler
+        self.closing = False  # nothing is submitted any more
         self._tracebacks: dict[int, tuple[BaseException, Traceback]] = {}
 
     def begin(self) -> None:
@@ -86,10 +87,10 @@ class Run:
             if self.memory.waiting and not wire.events:
                 self.memory.look_up()
                 worked = True
-            if self.attempts.is_due():
+            if not self.closing and self.attempts.is_due():
                 self._expire()
                 worked = True
-            if self._ready and not wire.events:
+            if self._ready and not wire.events and not self.closing:
                 count = min(WAVE, len(self._ready))
                 self._lifecycle.prepare([self._ready.popleft() for _ in range(count)])
                 worked = True
@@ -121,18 +122,11 @@ class Run:
             life.settled(ended, lambda job: "FAILED")
         if ended := actions[protocol.SETTLED]:
             life.settled(ended, lambda job: "CACHED" if job.was_cached else "DONE")
-        for _, node_id, limit in actions[protocol.OVERLIMIT]:
-            job = nodes[node_id]
-            life.reject(job, over_limit(job, limit, self._scheduler.limits.get(limit, 1)))
-        for _, node_id, twin_id in actions[protocol.COLLAPSE]:
-            life.collapse(nodes[node_id], nodes[twin_id])
-        if replays := actions[protocol.REPLAY]:
-            life.replay([(nodes[node_id], twin_id) for _, node_id, twin_id in replays])
+        if not self.closing:
+            self._go_on(actions)
         if reduces := actions[protocol.REDUCE]:
             life.reduce([nodes[node_id] for _, node_id in reduces])
-        if checks := actions[protocol.CHECK]:
-            life.look_up([nodes[node_id] for _, node_id in checks])
-        if submits := actions[protocol.SUBMIT]:
+        if (submits := actions[protocol.SUBMIT]) and not self.closing:
             life.submit([nodes[node_id] for _, node_id in submits])
         for _, node_id in actions[protocol.READY]:
             node = nodes[node_id]
@@ -140,6 +134,18 @@ class Run:
                 self._ready.append(node)
             else:
                 node.ready(self.evaluator)
+
+    def _go_on(self, actions: list[list[tuple[Any, ...]]]) -> None:
+        nodes, life = self.wire.nodes, self._lifecycle
+        for _, node_id, limit in actions[protocol.OVERLIMIT]:
+            job = nodes[node_id]
+            life.reject(job, over_limit(job, limit, self._scheduler.limits.get(limit, 1)))
+        for _, node_id, twin_id in actions[protocol.COLLAPSE]:
+            life.collapse(nodes[node_id], nodes[twin_id])
+        if replays := actions[protocol.REPLAY]:
+            life.replay([(nodes[node_id], twin_id) for _, node_id, twin_id in replays])
+        if checks := actions[protocol.CHECK]:
+            life.look_up([nodes[node_id] for _, node_id in checks])
 
     def _fail_dependants(self, actions: list[tuple[Any, ...]]) -> None:
         """Pass failures on, in the order in which they spread."""
@@ -178,6 +184,8 @@ class Run:
         done = []
         for event in events:
             kind, job = event[0], event[1]
+            if kind == "wake":
+                continue
             if job is None:
                 self._scheduler.log("*** Workflow error")
                 raise event[2]
@@ -185,6 +193,9 @@ class Run:
                 if kind == "evaluate":
                     event[3].cancel()
                 continue  # of a run that has ended, or reported twice
+            if kind == "evaluate" and self.closing:
+                event[3].cancel()
+                continue
             if kind == "evaluate":
                 promise = self.evaluator.evaluate(event[2], job)
                 promise.then(event[3].resolve, event[3].reject)
@@ -199,11 +210,46 @@ class Run:
             elif kind == "begin":
                 self.attempts.begun(job)
             elif kind == "reject" and not (
-                job.plan.patient and self.attempts.failed(job, event[2])
+                not self.closing and job.plan.patient and self.attempts.failed(job, event[2])
             ):
                 self._lifecycle.reject(job, event[2], traceback=event[3])
         if done:
             self._lifecycle.done(done)
+
+    # -- the end ---------------------------------------------------------------------------------
+
+    def wind_up(self, events: list[tuple[Any, ...]]) -> None:
+        """Record what is left once no executor runs anything any more.
+
+        Parameters
+        ----------
+        events : what executors have reported last.
+
+        Jobs that ended meanwhile are recorded as usual. Those that were cut off, because they were
+        running or because jobs below them will never run, end as failed and tagged.
+        """
+        self.closing = True
+        self.take([event for event in events if event[1] is not None])
+        while self.step():
+            pass
+        if not self.dryrun:
+            self._cut()
+        self.journal.hand_over()
+
+    def _cut(self) -> None:
+        error = SchedulerError("The run ended before the job did.")
+        nodes, life = self.wire.nodes, self._lifecycle
+        # Children are declared after their parents, and ended before them: one at a time, because
+        # the end of one may bring about that of others.
+        for node in reversed(list(nodes)):
+            if not isinstance(node, Job) or not node.recorded or node._status is not None:
+                continue
+            life.cut(node, error)
+            actions = self.wire.pump()
+            life.settled(actions[protocol.REJECTED], lambda job: "FAILED")
+            for kind, node_id, cause_id, *rest in actions[protocol.SEQUENCE]:
+                if kind == protocol.MIRROR:
+                    life.mirror(nodes[node_id], cause_id, rest[0])
 
     # -- failures --------------------------------------------------------------------------------
 

@@ -11,7 +11,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +19,7 @@ from redun.backends.base import RedunBackend, TagEntity, get_backend_from_config
 from redun.config import Config
 from redun.current import scheduler_running
 from redun.engine.async_calls import AsyncCalls
+from redun.engine.interrupts import Interrupts
 from redun.engine.report import (
     count_jobs,
     format_job_statuses,
@@ -59,6 +60,7 @@ __all__ = ["Scheduler"]
 DEFAULT_JOB_STATUS_INTERVAL = 20
 MAX_EVENTS = 2_000  # results of executors taken at once
 ID_BATCH = 256
+EXIT_INTERRUPTED = 130
 COLLECT_AFTER = 50_000  # allocations
 
 
@@ -354,27 +356,30 @@ class Scheduler:
         self._run = run
         self._warn_namespace()
         started = time.monotonic()
-        try:
-            run.begin()
-            for executor in self.executors.values():
-                executor.start()
-            promise = self.workflow_promise = self.evaluate(root, parent)
-            self._drive(promise)
-            run.journal.flush()
-            self.log_job_statuses()
-            self.log(f"Execution duration: {time.monotonic() - started:.2f} seconds")
-        except KeyboardInterrupt:
-            self.log("Shutting down... Ctrl+C again to force shutdown.")
-            sys.exit(1)
-        finally:
-            self._close_run(run)
+        with Interrupts(lambda: self.events_queue.put(("wake", None))) as interrupts:
+            try:
+                run.begin()
+                for executor in self.executors.values():
+                    executor.start()
+                promise = self.workflow_promise = self.evaluate(root, parent)
+                self._drive(promise, interrupts)
+                if interrupts.asked:
+                    raise KeyboardInterrupt
+                run.journal.flush()
+                self.log_job_statuses()
+                self.log(f"Execution duration: {time.monotonic() - started:.2f} seconds")
+            except KeyboardInterrupt:
+                self.log("Shutting down... Ctrl+C again to force shutdown.")
+                sys.exit(1)
+            finally:
+                self._close_run(run, interrupts)
         return self._outcome(promise, run)
 
-    def _close_run(self, run: Run) -> None:
+    def _close_run(self, run: Run, interrupts: Interrupts) -> None:
+        """Let running jobs end, and leave nothing open in the repo."""
         try:
-            self.async_calls.close()
-            for executor in self.executors.values():
-                executor.stop()
+            run.closing = interrupts.impatient = True
+            self._stop_executors(run, interrupts)
         finally:
             try:
                 run.journal.flush()
@@ -386,6 +391,25 @@ class Scheduler:
                 self._promises.clear()
                 self.current_execution = None
                 self.thread_id = None
+
+    def _stop_executors(self, run: Run, interrupts: Interrupts) -> None:
+        self.async_calls.close()
+        try:
+            for executor in self.executors.values():
+                executor.stop()
+            interrupts.muted = True
+        except KeyboardInterrupt:
+            interrupts.muted = True
+            self.log("Cancelling the jobs that still run.")
+            for executor in self.executors.values():
+                executor.abort()
+            sys.exit(EXIT_INTERRUPTED)
+        finally:
+            events = []
+            with suppress(Empty):
+                while True:
+                    events.append(self.events_queue.get_nowait())
+            run.wind_up(events)
 
     def _outcome(self, promise: Promise, run: Run) -> Any:
         if promise.is_pending:
@@ -403,14 +427,14 @@ class Scheduler:
 
     # -- the loop --------------------------------------------------------------------------------
 
-    def _drive(self, promise: Promise) -> None:
-        """Handle events until the workflow has settled (or a dry run can't go on)."""
+    def _drive(self, promise: Promise, interrupts: Interrupts) -> None:
+        """Handle events until the workflow has settled, a dry run can't go on, or Ctrl-C."""
         run = self.current_run
         self.backend.record_updated_time(run.execution.id)
-        while promise.is_pending:
+        while promise.is_pending and not interrupts.asked:
             while run.step():
                 self._take_events(block=False)
-                if not promise.is_pending:
+                if interrupts.asked or not promise.is_pending:
                     return
             if not promise.is_pending:
                 return

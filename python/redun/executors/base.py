@@ -98,6 +98,9 @@ class Executor:
     def stop(self) -> None:
         """Called at the end of every run, also a failed one; may be called twice."""
 
+    def abort(self) -> None:
+        """Called when `stop` takes too long for the user: drop all jobs and wait for nothing."""
+
     def scratch_root(self) -> str:
         """Return the directory for files exchanged with remote jobs."""
         raise NotImplementedError(f"Executor {type(self).__name__} has no scratch space.")

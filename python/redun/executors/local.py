@@ -223,8 +223,8 @@ class WorkerThreads:
                 if self._jobs:
                     self._activate(1)
 
-    def stop(self) -> None:
-        """Drop queued jobs, wait for running ones, end the threads."""
+    def stop(self, wait: bool = True) -> None:
+        """Drop queued jobs, end the threads, and wait for those that run jobs if so asked."""
         self._jobs.clear()
         self._stopping.set()
         with self._lock:
@@ -233,7 +233,7 @@ class WorkerThreads:
             self._bell.put(False)
         self._pacer_bell.put(False)
         for thread in (*threads, self._pacer):
-            if thread is not None:
+            if thread is not None and wait:
                 thread.join()
 
 
@@ -359,6 +359,9 @@ class LocalExecutor(Executor):
             self._processes = ProcessPoolExecutor(
                 max_workers=self.max_workers,
                 mp_context=multiprocessing.get_context(self.start_method),
+                # A terminal sends Ctrl-C to workers too, whose tasks are to finish.
+                initializer=signal.signal,
+                initargs=(signal.SIGINT, signal.SIG_IGN),
             )
         assert job.args is not None
         future = self._processes.submit(
@@ -396,4 +399,19 @@ class LocalExecutor(Executor):
             self._processes = None
         if self._loop is not None:
             self._loop.stop()
+            self._loop = None
+
+    def abort(self) -> None:
+        """Drop all jobs: processes are killed, async tasks cancelled, threads left alone."""
+        if self._threads is not None:
+            self._threads.stop(wait=False)
+            self._threads = None
+        if self._processes is not None:
+            workers = list((self._processes._processes or {}).values())
+            self._processes.shutdown(wait=False, cancel_futures=True)
+            for worker in workers:
+                worker.kill()
+            self._processes = None
+        if self._loop is not None:
+            self._loop.stop(wait=False)
             self._loop = None
