@@ -100,6 +100,7 @@ def run(
     tags: Iterable[tuple[str, Any]] = (),
     context: dict[str, Any] | None = None,
     execution_id: str | None = None,
+    keep_going: bool = False,
 ) -> Any:
     """Evaluate an expression with the scheduler that the configuration describes.
 
@@ -111,7 +112,7 @@ def run(
         What to evaluate; any value may be run.
     config_dir
         Directory of `redun.ini`; searched for if absent.
-    exec_argv, dryrun, cache, tags, context, execution_id
+    exec_argv, dryrun, cache, tags, context, execution_id, keep_going
         See `Scheduler.run`.
 
     Raises
@@ -129,6 +130,7 @@ def run(
         "tags": tags,
         "context": context or {},
         "execution_id": execution_id,
+        "keep_going": keep_going,
     }
     scheduler = _schedulers.get(key)
     if scheduler is None:

@@ -10,6 +10,7 @@ from redun.engine import wire as protocol
 from redun.engine.attempts import Attempts, too_long
 from redun.engine.cache import Cache
 from redun.engine.evaluate import Evaluator
+from redun.engine.failures import Failures
 from redun.engine.lifecycle import Lifecycle
 from redun.engine.memory import Memory
 from redun.engine.plan import Planner
@@ -42,6 +43,7 @@ class Run:
     exec_argv : the command line to record.
     dryrun : take cached results only.
     use_cache : reuse results of earlier executions.
+    keep_going : finish what does not depend on a failure.
     """
 
     def __init__(
@@ -51,11 +53,14 @@ class Run:
         exec_argv: Sequence[str],
         dryrun: bool,
         use_cache: bool,
+        keep_going: bool = False,
     ) -> None:
         self.execution = execution
         self.exec_argv = exec_argv
         self.dryrun = dryrun
         self.use_cache = use_cache
+        self.keep_going = keep_going
+        self.failures = Failures()
         self.dryrun_jobs = 0
         self.wire = Wire(scheduler.limits)
         self.report = Report(scheduler.log, scheduler.logger)
@@ -96,6 +101,10 @@ class Run:
                 worked = True
         self.journal.hand_over()
         return worked
+
+    def is_busy(self) -> bool:
+        """Whether something runs, or could."""
+        return bool(self._ready or self.wire.events or self.wire.active())
 
     def _expire(self) -> None:
         """Submit jobs again whose delay is over, and give up those whose time is."""

@@ -248,6 +248,7 @@ class Scheduler:
         tags: Iterable[tuple[str, Any]] = (),
         context: dict[str, Any] | None = None,
         execution_id: str | None = None,
+        keep_going: bool = False,
     ) -> Any:
         """Evaluate an expression (or any value) as one execution; returns its value.
 
@@ -260,6 +261,8 @@ class Scheduler:
         tags : tags of the execution.
         context : added to the configured context.
         execution_id : id to use instead of a fresh one.
+        keep_going : after a failure, finish what does not depend on it; then log all failures and
+            raise the first.
 
         Raises `DryRunResult` if a dry run stops short, else what the workflow raises.
         """
@@ -272,7 +275,8 @@ class Scheduler:
                 root = self._rooted(expr)
                 self._record_execution(execution, exec_argv, tags)
                 self.log(f"Start Execution {execution.id}:  redun {shlex.join(exec_argv[1:])}")
-                return self._run_expr(root, Run(self, execution, exec_argv, dryrun, cache))
+                run = Run(self, execution, exec_argv, dryrun, cache, keep_going)
+                return self._run_expr(root, run)
         finally:
             set_scheme(previous_scheme)
 
@@ -422,6 +426,8 @@ class Scheduler:
                 self.log("*** Execution failed. Traceback (most recent task last):")
                 for line in self.traceback.format():
                     self.log(line)
+            for line in run.failures.summary():
+                self.log(line, level=logging.ERROR)
             raise error
         return promise.value
 
@@ -431,12 +437,17 @@ class Scheduler:
         """Handle events until the workflow has settled, a dry run can't go on, or Ctrl-C."""
         run = self.current_run
         self.backend.record_updated_time(run.execution.id)
-        while promise.is_pending and not interrupts.asked:
+
+        def goes_on() -> bool:
+            wanted = promise.is_pending or (run.keep_going and run.is_busy())
+            return wanted and not interrupts.asked
+
+        while goes_on():
             while run.step():
                 self._take_events(block=False)
-                if interrupts.asked or not promise.is_pending:
+                if not goes_on():
                     return
-            if not promise.is_pending:
+            if not goes_on():
                 return
             if run.unstick():
                 continue
@@ -520,9 +531,15 @@ class Scheduler:
                 self.backend.rollback_handle(leaf)
 
     def note_failure(self, job: Job, error: BaseException, traceback: Traceback | None) -> None:
-        """Keep the traceback of the error that a run may end with."""
+        """Keep what is to be told of an error that a run may end with."""
+        if self.current_run.keep_going:
+            self.current_run.failures.note(job, error)
         if self.use_task_traceback:
             self.current_run.note_traceback(job, error, traceback)
+
+    def note_recovery(self, error: BaseException) -> None:
+        """A workflow has recovered from an error: it is no failure of the run."""
+        self.current_run.failures.forget(error)
 
     # -- reports ---------------------------------------------------------------------------------
 

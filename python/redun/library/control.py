@@ -93,6 +93,7 @@ def catch(
         if recover is None:
             result.do_reject(error)
             return
+        scheduler.note_recovery(error)
         recovery = recover(derive_expression(expr, error))
         finish(recovery, result.do_reject)
 
@@ -159,6 +160,8 @@ def catch_all(
         for error in errors:
             if not isinstance(error, classes):
                 raise error
+        for error in errors:
+            scheduler.note_recovery(error)
         return scheduler.evaluate(recover(outcome), parent_job=parent_job)
 
     wait_promises(promises).then(on_settled).then(result.do_resolve, result.do_reject)

@@ -29,6 +29,7 @@ class RunOptions:
     no_cache: bool
     no_prov: bool
     dryrun: bool
+    keep_going: bool
     pdb: bool
     rerun: bool
     option: tuple[str, ...]
@@ -62,6 +63,9 @@ class RunCommand(RedunCommand):
 @click.option("--no-cache", is_flag=True, help="Recompute everything; results are recorded.")
 @click.option("--no-prov", is_flag=True, help="Do not record provenance.")
 @click.option("--dryrun", is_flag=True, help="Use cached results only; fail if jobs would run.")
+@click.option(
+    "--keep-going", is_flag=True, help="After a failure, finish what does not depend on it."
+)
 @click.option("--pdb", is_flag=True, help="Start the debugger where an error was raised.")
 @click.option("--rerun", is_flag=True, help="TASK is a job or execution to run again.")
 @click.option("-o", "--option", metavar="KEY=VALUE", multiple=True, help="Option of the task.")
@@ -242,6 +246,7 @@ def _run_expr(
                 expr,
                 exec_argv=app.argv,
                 dryrun=options.dryrun,
+                keep_going=options.keep_going,
                 cache=not options.no_cache,
                 tags=tags,
                 execution_id=options.execution_id,
