@@ -6,6 +6,7 @@ from redun.current import (
     get_current_scheduler,
     set_current_scheduler,
 )
+from redun.engine.listener import SchedulerListener
 from redun.engine.report import (
     JOB_ACTION_WIDTH,
     format_job_statuses,
@@ -54,6 +55,7 @@ __all__ = [
     "NoCurrentScheduler",
     "Scheduler",
     "SchedulerError",
+    "SchedulerListener",
     "Task",
     "Thread",
     "Traceback",

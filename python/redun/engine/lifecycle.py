@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from redun.engine import wire as protocol
 from redun.engine.cache import InvalidResult, Reuse
+from redun.engine.listener import SchedulerListener, notify
 from redun.engine.record import Settled
 from redun.executors.base import Executor
 from redun.expression import ApplyExpression, hash_expressions
@@ -56,12 +57,16 @@ class Lifecycle:
         self._report = run.report
         self._attempts = run.attempts
         self._dryrun = run.dryrun
+        self._listeners = scheduler.listeners
         self._errors: dict[int, tuple[BaseException, ErrorValue, str]] = {}
 
     # -- prepare ---------------------------------------------------------------------------------
 
     def prepare(self, jobs: list[Job]) -> None:
         """Bind and hash the arguments of jobs whose arguments are there."""
+        if self._listeners:
+            for job in jobs:
+                self._tell(job, "QUEUED")
         bound: list[Job] = []
         calls: list[tuple[Any, dict[str, Any]]] = []
         hashed: list[Job] = []
@@ -314,6 +319,8 @@ class Lifecycle:
                 if job.plan.patient:
                     self._attempts.submitted(job, executor)
                 self._report.started(job, "Run")
+                if self._listeners:
+                    self._tell(job, "STARTED")
                 if job.task.script:
                     executor.submit_script(job)
                 else:
@@ -457,8 +464,20 @@ class Lifecycle:
     def _end(self, job: Job, status: str) -> None:
         if job.recorded:
             self._journal.end(job)
+        if self._listeners:
+            self._tell(job, status)
         self._forget_body(job)
         job.finish(status)
+
+    def _tell(self, job: Job, event: str) -> None:
+        def tell(listener: SchedulerListener) -> None:
+            if event == "FAILED":
+                assert job.error is not None
+                listener.job_failed(job, job.error)
+            else:
+                getattr(listener, f"job_{event.lower()}")(job)
+
+        notify(self._listeners, tell, self._scheduler.logger)
 
     def _forget_body(self, job: Job) -> None:
         """Let go of the nodes of a job's body; those still under way stay until they end."""

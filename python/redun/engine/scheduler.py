@@ -20,6 +20,7 @@ from redun.config import Config
 from redun.current import scheduler_running
 from redun.engine.async_calls import AsyncCalls
 from redun.engine.interrupts import Interrupts
+from redun.engine.listener import SchedulerListener
 from redun.engine.report import (
     count_jobs,
     format_job_statuses,
@@ -107,6 +108,7 @@ class Scheduler:
         self.limits = get_limits_from_config(self.config.get("limits"))
         self.backend = backend if backend is not None else self._configured_backend()
         self.executors: dict[str, Executor] = {}
+        self.listeners: list[SchedulerListener] = []
         self._add_executors(executor)
         self.thread_id: int | None = None
         self.events_queue: SimpleQueue[tuple[Any, ...]] = SimpleQueue()
