@@ -44,7 +44,11 @@ class AsyncCall:
 
     def _deliver(self, set_outcome: Callable[[Any], Any], outcome: Any) -> None:
         self._calls.open.discard(self)
-        self._loop.call_soon_threadsafe(self._set, set_outcome, outcome)
+        try:
+            self._loop.call_soon_threadsafe(self._set, set_outcome, outcome)
+        except RuntimeError:
+            if not self._loop.is_closed():  # else the run has ended, and nobody waits any more
+                raise
 
     def _set(self, set_outcome: Callable[[Any], Any], outcome: Any) -> None:
         if not self._future.done():

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import gc
-import json
 import logging
 import os
 import shlex
 import sys
 import threading
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +17,7 @@ from redun.backends.base import RedunBackend, TagEntity, get_backend_from_config
 from redun.config import Config
 from redun.current import scheduler_running
 from redun.engine.async_calls import AsyncCalls
+from redun.engine.collector import patient_collector
 from redun.engine.interrupts import Interrupts
 from redun.engine.listener import SchedulerListener
 from redun.engine.report import (
@@ -28,7 +27,11 @@ from redun.engine.report import (
 )
 from redun.engine.root import needs_root_task, root_task
 from redun.engine.run import Run
-from redun.engine.settings import get_ignore_warnings_from_config, get_limits_from_config
+from redun.engine.settings import (
+    get_ignore_warnings_from_config,
+    get_limits_from_config,
+    read_context,
+)
 from redun.executors.base import Executor, get_executors_from_config
 from redun.expression import (
     SchedulerExpression,
@@ -36,12 +39,11 @@ from redun.expression import (
     bounded_repr,
     quote,
 )
-from redun.file import open_file
 from redun.handle import Handle
 from redun.hashing import set_scheme
 from redun.logging import log_line
 from redun.logging import logger as default_logger
-from redun.model.errors import DryRunResult, SchedulerError
+from redun.model.errors import DryRunResult
 from redun.model.execution import Execution
 from redun.model.failure import Traceback
 from redun.model.ids import new_ids
@@ -62,7 +64,6 @@ DEFAULT_JOB_STATUS_INTERVAL = 20
 MAX_EVENTS = 2_000  # results of executors taken at once
 ID_BATCH = 256
 EXIT_INTERRUPTED = 130
-COLLECT_AFTER = 50_000  # allocations
 
 
 class Scheduler:
@@ -104,7 +105,7 @@ class Scheduler:
         self.job_status_interval: int | None = interval if interval > 0 else None
         self.task_registry = get_task_registry()
         self.type_registry = get_type_registry()
-        self.context = _read_context(section)
+        self.context = read_context(section)
         self.limits = get_limits_from_config(self.config.get("limits"))
         self.backend = backend if backend is not None else self._configured_backend()
         self.executors: dict[str, Executor] = {}
@@ -583,36 +584,3 @@ class Scheduler:
                 "or with the module-level variable `redun_namespace`.\n"
                 f"tasks needing namespace: {', '.join(tasks)}"
             )
-
-
-@contextmanager
-def patient_collector() -> Iterator[None]:
-    """Let the garbage collector wait longer between its rounds.
-
-    A run allocates many objects that stay; looking through them every few hundred allocations would
-    take a sixth of its time.
-    """
-    before = gc.get_threshold()
-    if 0 < before[0] < COLLECT_AFTER:
-        gc.set_threshold(COLLECT_AFTER, *before[1:])
-    try:
-        yield
-    finally:
-        gc.set_threshold(*before)
-
-
-def _read_context(section: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the context of a `[scheduler]` section."""
-    text, path = section.get("context"), section.get("context_file")
-    if text and path:
-        raise SchedulerError("Both context and context_file specified in config!")
-    if path:
-        with open_file(path) as stream:
-            text = stream.read()
-    if not text:
-        return {}
-    try:
-        context: dict[str, Any] = json.loads(text)
-    except json.JSONDecodeError as error:
-        raise SchedulerError(f"Invalid redun context JSON definition: {error}") from error
-    return context
