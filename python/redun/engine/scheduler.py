@@ -63,6 +63,7 @@ __all__ = ["Scheduler"]
 DEFAULT_JOB_STATUS_INTERVAL = 20
 MAX_EVENTS = 2_000  # results of executors taken at once
 ID_BATCH = 256
+SIGNAL_SECONDS = 0.5  # how late Ctrl-C may be noticed
 EXIT_INTERRUPTED = 130
 
 
@@ -464,7 +465,7 @@ class Scheduler:
         attempts = self.current_run.attempts
         try:
             if block:
-                events.append(queue.get(timeout=attempts.patience(self.job_status_interval)))
+                events.append(self._wait_event(attempts.patience(self.job_status_interval)))
             else:
                 events.append(queue.get_nowait())
             while len(events) < MAX_EVENTS:
@@ -474,6 +475,20 @@ class Scheduler:
                 self._idle()
         if events:
             self.current_run.take(events)
+
+    def _wait_event(self, patience: float | None) -> tuple[Any, ...]:
+        """Wait for an event, at most so many seconds. Raises `Empty`.
+
+        The wait is cut in slices: a signal that comes just before it begins is noticed at its end.
+        """
+        deadline = float("inf") if patience is None else time.monotonic() + patience
+        while True:
+            left = deadline - time.monotonic()
+            try:
+                return self.events_queue.get(timeout=max(0.0, min(left, SIGNAL_SECONDS)))
+            except Empty:
+                if left <= SIGNAL_SECONDS:
+                    raise
 
     def _idle(self) -> None:
         self.backend.record_updated_time(self.current_run.execution.id)
