@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from redun.expression import bounded_repr
 from redun.model.failure import Frame, Traceback
 from redun.model.job import Job
-from redun.task import format_task_call
+from redun.task import Task, format_task_call
 from redun.utils import format_table
 
 if TYPE_CHECKING:
@@ -183,3 +184,19 @@ def is_debugger_active() -> bool:
         return True
     monitoring = getattr(sys, "monitoring", None)
     return monitoring is not None and monitoring.get_tool(monitoring.DEBUGGER_ID) is not None
+
+
+def namespace_warning(tasks: Iterable[Task[..., Any]]) -> str | None:
+    """Return the advice to give tasks a namespace, or None if all have one."""
+    bare = [
+        f"{os.path.basename(task.func.__code__.co_filename)}:{task.func.__name__}"
+        for task in tasks
+        if not task.namespace and hasattr(task.func, "__code__")
+    ]
+    if not bare:
+        return None
+    return (
+        "Tasks will require namespace soon. Either set namespace in the `@task` decorator "
+        "or with the module-level variable `redun_namespace`.\n"
+        f"tasks needing namespace: {', '.join(bare)}"
+    )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import shlex
 import sys
 import threading
@@ -24,6 +23,7 @@ from redun.engine.report import (
     count_jobs,
     format_job_statuses,
     is_debugger_active,
+    namespace_warning,
 )
 from redun.engine.root import needs_root_task, root_task
 from redun.engine.run import Run
@@ -586,16 +586,7 @@ class Scheduler:
         self.traceback = None
 
     def _warn_namespace(self) -> None:
-        if "namespace" in self.ignore_warnings:
-            return
-        tasks = [
-            f"{os.path.basename(task.func.__code__.co_filename)}:{task.func.__name__}"
-            for task in self.task_registry
-            if not task.namespace and hasattr(task.func, "__code__")
-        ]
-        if tasks:
-            self.logger.warning(
-                "Tasks will require namespace soon. Either set namespace in the `@task` decorator "
-                "or with the module-level variable `redun_namespace`.\n"
-                f"tasks needing namespace: {', '.join(tasks)}"
-            )
+        if "namespace" not in self.ignore_warnings:
+            warning = namespace_warning(self.task_registry)
+            if warning:
+                self.logger.warning(warning)
