@@ -24,8 +24,8 @@ Result = TypeVar("Result")
 BUSY_TIMEOUT_MS = 5000
 
 #: Page cache of the writing connection, in KiB. Keys are random, so every insert touches another
-#: page of each index; with the driver's 2 MB those pages are read back all the time.
-WRITER_CACHE_KIB = 8192
+#: page of each index; more spares reading pages back, but is memory that every run takes.
+WRITER_CACHE_KIB = 4096
 
 #: Pages in the write-ahead log before they are copied back. A page that several flushes touch is
 #: copied once.
