@@ -24,6 +24,7 @@ NoneType = type(None)
 # Types that the core hashes by itself; the default rules hold for them unless the user registers a proxy.
 _PLAIN_TYPES = (NoneType, bool, int, float, str, bytes, list, tuple, set, frozenset, dict)
 _SCALARS = frozenset((NoneType, bool, int, float, str, bytes))
+_SCALAR_NAMES = {f"builtins.{scalar.__name__}": scalar for scalar in _SCALARS}
 
 
 class TypeError(RedunError):
@@ -282,8 +283,10 @@ class TypeRegistry:
         InvalidValueError
             The module or the class of something in the value is gone, so it cannot be used.
         """
+        scalar = _SCALAR_NAMES.get(type_name)
+        is_plain = scalar is not None and scalar not in self._overrides
         try:
-            raw_type = self.parse_type_name(type_name)
+            raw_type = None if is_plain else self.parse_type_name(type_name)
         except TypeError:
             raw_type = None
         try:
