@@ -6,7 +6,7 @@ from contextlib import contextmanager
 
 __all__ = ["patient_collector"]
 
-COLLECT_AFTER = 50_000  # allocations
+COLLECT_AFTER = 200_000  # allocations
 
 
 @contextmanager
