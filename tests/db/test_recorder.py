@@ -153,6 +153,9 @@ def test_start_of_a_long_job_is_written_after_a_second(file_backend, db_path, ma
     records = Records(job_starts=[("long", time.time(), "t" * 40, "root-exec", "exec")])
     file_backend.record(records)
     wait_until(lambda: count(db_path, "job") == 2)
+    with sqlite3.connect(db_path) as connection:
+        rows = connection.execute("SELECT end_time, call_hash FROM job WHERE id = 'long'")
+        assert rows.fetchall() == [(None, None)]
 
 
 def test_timestamps_are_rendered_as_sqlite_repos_hold_them() -> None:
