@@ -21,6 +21,11 @@ from redun.scheduler_config import (
     postprocess_config,
 )
 
+_REMOTE_DATABASE = (
+    "put a redun.ini there whose `db_uri` is `postgresql://HOST/DATABASE`, or an absolute path: "
+    "`sqlite:////DIRECTORY/redun.db`"
+)
+
 
 def find_config_dir(cwd: str | None = None) -> str | None:
     """The nearest entry named `.redun` in `cwd` (default: the working directory) or above it.
@@ -76,11 +81,14 @@ def setup_config(
     """
     config_dir = get_config_dir(config_dir)
     path = os.path.join(config_dir, REDUN_INI_FILE)
-    if not _exists(path):
+    if not path_exists(path):
         if not initialize:
             raise RedunClientError(
                 f"No redun config found at {path}. Run `redun init -c {config_dir}` to create one."
             )
+        if is_url(path) and db_uri is None:
+            # What is written by default is a database beside the file, which only works on disk.
+            raise RedunClientError(f"No redun config found at {path}", hints=[_REMOTE_DATABASE])
         _write_new_config(path, DEFAULT_REDUN_INI.format(db_uri=db_uri or DEFAULT_DB_URI))
     config = _read_config(config_dir, path)
     if repo == DEFAULT_REPO_NAME:
@@ -92,6 +100,25 @@ def is_config_local_db(config: Config) -> bool:
     """Whether the repo's database is a local SQLite file, which may be migrated unasked."""
     db_uri: str = config["backend"].get("db_uri", "")
     return db_uri.startswith("sqlite:///")
+
+
+def check_database(config: Config) -> None:
+    """Refuse a database that counts from a configuration directory which is not on this machine.
+
+    Raises
+    ------
+    RedunClientError
+        If a remote configuration names a relative SQLite file.
+    """
+    backend = config["backend"]
+    config_dir, db_uri = backend.get("config_dir", ""), backend.get("db_uri", "")
+    if is_url(config_dir) and db_uri.startswith(f"sqlite:///{config_dir}"):
+        relative = db_uri.removeprefix(f"sqlite:///{config_dir}").lstrip("/")
+        raise RedunClientError(
+            f"the configuration `{os.path.join(config_dir, REDUN_INI_FILE)}` is remote, so its "
+            f"database cannot be the relative path `sqlite:///{relative}`",
+            hints=[_REMOTE_DATABASE],
+        )
 
 
 def _read_repo_config(config: Config, repo: str) -> Config:
@@ -113,7 +140,7 @@ def _read_repo_config(config: Config, repo: str) -> Config:
             hints=[f"add `config_dir = DIR` to the section [repos.{repo}]"],
         )
     path = os.path.join(config_dir, REDUN_INI_FILE)
-    if not _exists(path):
+    if not path_exists(path):
         raise RedunClientError(
             f"No redun config found at {path}, the directory of repository {repo}",
             hints=[f"correct `config_dir` in the section [repos.{repo}]"],
@@ -213,12 +240,14 @@ def _at_line(path: str, line_number: int | None, what: str) -> str:
     return f"cannot read the configuration `{path}`{line}: {what}"
 
 
-def _is_url(path: str) -> bool:
+def is_url(path: str) -> bool:
+    """Whether a directory or file is given by a URL rather than by a path."""
     return bool(urlparse(path).scheme)
 
 
-def _exists(path: str) -> bool:
-    if not _is_url(path):
+def path_exists(path: str) -> bool:
+    """Whether a path or a URL leads to something."""
+    if not is_url(path):
         return os.path.exists(path)
     from redun.file import File
 
@@ -226,7 +255,7 @@ def _exists(path: str) -> bool:
 
 
 def _write_new_config(path: str, text: str) -> None:
-    if _is_url(path):
+    if is_url(path):
         from redun.file import File
 
         File(path).write(text)

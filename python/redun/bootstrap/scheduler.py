@@ -6,7 +6,13 @@ from collections.abc import Iterable, Sequence
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
-from redun.bootstrap.config import blaming_config, get_config_dir, is_config_local_db, setup_config
+from redun.bootstrap.config import (
+    blaming_config,
+    check_database,
+    get_config_dir,
+    is_config_local_db,
+    setup_config,
+)
 from redun.bootstrap.setup_args import get_setup_function, parse_setup_args
 from redun.config import Config
 from redun.scheduler_config import DEFAULT_REPO_NAME, get_abs_config_dir
@@ -60,6 +66,7 @@ def setup_scheduler(
 def _build_scheduler(config: Config, setup_args: list[str] | None) -> Scheduler:
     from redun.engine.scheduler import Scheduler
 
+    check_database(config)
     setup_func = get_setup_function(config)
     if setup_func is None:
         with blaming_config(config):
@@ -72,6 +79,7 @@ def backend_from_config(config: Config) -> RedunBackendDb:
     """Build the backend that `[backend]` describes, without opening its database."""
     from redun.backends.base import get_backend_from_config
 
+    check_database(config)
     with blaming_config(config):
         backend: Any = get_backend_from_config(config["backend"])
     return backend

@@ -27,6 +27,7 @@ COMMANDS = {
     "run": LazyCommand("redun.cli.commands.run", "Run a workflow task."),
     "log": LazyCommand("redun.cli.commands.log", "Show information on historical runs."),
     "db": LazyCommand("redun.cli.commands.db", "Manage redun repo database."),
+    "repo": LazyCommand("redun.cli.commands.repo", "Manage redun repos."),
 }
 
 
