@@ -9,7 +9,7 @@ def add(a: int, b: int) -> int:
 
 from typing import TYPE_CHECKING, Any
 
-from redun.context import get_context
+from redun.context import get_context as get_context
 from redun.current import get_current_scheduler, set_current_scheduler
 from redun.file import Dir, File
 from redun.handle import Handle
@@ -24,9 +24,9 @@ from redun.version import version
 if TYPE_CHECKING:
     from redun.bootstrap.scheduler import run
     from redun.engine.scheduler import Scheduler
-    from redun.executors.alias import AliasExecutor
-    from redun.executors.base import register_executor
-    from redun.executors.local import LocalExecutor
+    from redun.executors.alias import AliasExecutor as AliasExecutor
+    from redun.executors.base import register_executor as register_executor
+    from redun.executors.local import LocalExecutor as LocalExecutor
 
 __version__ = version
 
