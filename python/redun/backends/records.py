@@ -1,0 +1,119 @@
+"""
+Records on their own, without a repo: their errors, and what they own.
+
+A record is the dictionary of the export format, version 1; `redun.sync.store` says what the kinds
+own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any, TypeAlias
+
+from redun.errors import RedunError
+
+Record: TypeAlias = dict[str, Any]
+
+#: Version of the record format.
+VERSION = 1
+
+#: The field that identifies a record, by kind, in the order in which ids are looked up.
+ID_FIELDS = {
+    "Execution": "id",
+    "Job": "id",
+    "CallNode": "call_hash",
+    "Value": "value_hash",
+    "Tag": "tag_hash",
+}
+
+
+class RecordError(RedunError, ValueError):
+    """
+    A record can't be used: it is malformed, or its content does not match its id.
+
+    Parameters
+    ----------
+    message : what is wrong with it.
+    index : its place, from 0, among the records that were given.
+    """
+
+    def __init__(self, message: str, index: int = 0, hints: tuple[str, ...] = ()) -> None:
+        super().__init__(message, hints=hints)
+        self.index = index
+
+
+def check_kind(record: Any, index: int = 0) -> tuple[str, str]:
+    """
+    The kind and the id of a record.
+
+    Raises `RecordError` if it is none of version 1.
+    """
+    if not isinstance(record, dict):
+        raise RecordError(f"a record is a JSON object, not {type(record).__name__}", index)
+    kind = record.get("_type")
+    if kind is None:
+        raise RecordError("the record has no `_type`", index)
+    if not isinstance(kind, str) or kind not in ID_FIELDS:
+        known = ", ".join(ID_FIELDS)
+        raise RecordError(f"unknown record type {kind!r}", index, (f"known types: {known}",))
+    if record.get("_version") != VERSION:
+        raise RecordError(
+            f"unknown record version {record.get('_version')!r}; this program reads {VERSION}",
+            index,
+        )
+    record_id = record.get(ID_FIELDS[kind])
+    if not isinstance(record_id, str) or not record_id:
+        raise RecordError(f"the {kind} record has no `{ID_FIELDS[kind]}`", index)
+    return kind, record_id
+
+
+def owned(record: Record) -> Iterator[tuple[str, str]]:
+    """
+    The kind and id of each record that a record owns.
+
+    Child jobs are those in `children`, which readers of export files may not rely on: files of the
+    original name them incompletely.
+    """
+    yield from _OWNED[record["_type"]](record)
+
+
+def _owned_by_execution(record: Record) -> Iterator[tuple[str, str]]:
+    yield "Job", record["job_id"]
+
+
+def _owned_by_job(record: Record) -> Iterator[tuple[str, str]]:
+    yield "Value", record["task_hash"]
+    if record["call_hash"] is not None:
+        yield "CallNode", record["call_hash"]
+    for child in record["children"]:
+        yield "Job", child
+
+
+def _owned_by_call(record: Record) -> Iterator[tuple[str, str]]:
+    yield "Value", record["task_hash"]
+    yield "Value", record["value_hash"]
+    for argument in record["args"].values():
+        yield "Value", argument["value_hash"]
+        for call_hash in argument["upstream"]:
+            yield "CallNode", call_hash
+    for call_hash in record["children"]:
+        yield "CallNode", call_hash
+
+
+def _owned_by_value(record: Record) -> Iterator[tuple[str, str]]:
+    for value_hash in record["subvalues"]:
+        yield "Value", value_hash
+
+
+def _owned_by_tag(record: Record) -> Iterator[tuple[str, str]]:
+    for tag_hash in record["parents"]:
+        yield "Tag", tag_hash
+
+
+_OWNED: dict[str, Callable[[Record], Iterator[tuple[str, str]]]] = {
+    "Execution": _owned_by_execution,
+    "Job": _owned_by_job,
+    "CallNode": _owned_by_call,
+    "Value": _owned_by_value,
+    "Tag": _owned_by_tag,
+}

@@ -1,0 +1,1 @@
+"""Moving records between repos: push, pull, export, import."""
