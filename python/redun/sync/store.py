@@ -67,10 +67,11 @@ class JobState(NamedTuple):
 
 
 class JobOwner(NamedTuple):
-    """The parent job (None: it is a root job) and the execution of a job."""
+    """The parent job (None: it is a root job), the execution and the task of a job."""
 
     parent_id: str | None
     execution_id: str
+    task_hash: str
 
 
 class TagOwner(NamedTuple):
@@ -126,7 +127,7 @@ class RecordStore(Protocol):
         """The state of those of the jobs that are held."""
 
     def job_owners(self, ids: Collection[str]) -> dict[str, JobOwner]:
-        """Parent and execution of those of the jobs that are held."""
+        """Parent, execution and task of those of the jobs that are held."""
 
     def tag_owners(self, ids: Collection[str]) -> dict[str, TagOwner]:
         """What those of the tags that are held are about."""
