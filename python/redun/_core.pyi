@@ -33,8 +33,10 @@ __all__ = [
     "hash_structs",
     "hash_tag_bytes",
     "hash_values",
+    "list_tree",
     "nested_leaves",
     "nested_map",
+    "quick_hashes",
     "set_scheme",
 ]
 
@@ -120,14 +122,29 @@ def bdecode(data: Buffer) -> Any:
 def hash_file(path: str | PathLike[str]) -> str:
     """The digest of the bytes of the file `path`, other threads running meanwhile.
 
-    Under `blake3` files of 1 MiB and more are mapped and hashed on every core. Such a file must not
-    be truncated meanwhile. Raises `OSError` (or the subclass of its number) with the file name.
+    Under `blake3` files of 4 MiB and more are hashed in pieces on every core. A file that someone
+    writes to meanwhile has the digest of what was read. Raises `OSError` (or the subclass of its
+    number) with the file name.
     """
 
 def hash_files(paths: Sequence[str | PathLike[str]]) -> list[str]:
     """`hash_file` of each, in order, several at a time.
 
     Raises the `OSError` of the first path in order that cannot be read.
+    """
+
+def quick_hashes(paths: Sequence[str | PathLike[str]]) -> list[str]:
+    """The digest of `["File", "local", path, size, mtime]` of each file, in order, on every core.
+
+    `size` is in bytes, `mtime` the text of `os.stat(path).st_mtime`. A file that is not there, or whose
+    directory cannot be searched, has -1 and `"-1"`.
+    """
+
+def list_tree(path: str | PathLike[str]) -> list[str]:
+    """The paths of all files below a directory, in no particular order, links followed.
+
+    Names that begin with a dot are left out, and so is what cannot be read. A link that leads back
+    to a directory it was reached through is not followed.
     """
 
 def hash_values(

@@ -19,6 +19,8 @@ from redun._core import (
     hash_struct,
     hash_structs,
     hash_tag_bytes,
+    list_tree,
+    quick_hashes,
     set_scheme,
 )
 
@@ -39,6 +41,8 @@ __all__ = [
     "hash_tag",
     "hash_tag_bytes",
     "hash_text",
+    "list_tree",
+    "quick_hashes",
     "set_scheme",
 ]
 

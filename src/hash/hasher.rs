@@ -54,14 +54,6 @@ impl Hasher {
         }
     }
 
-    /// The BLAKE3 state, for input it reads by itself.
-    pub(super) fn as_blake3(&mut self) -> Option<&mut blake3::Hasher> {
-        match &mut self.0 {
-            State::Blake3(hasher) => Some(hasher),
-            State::Redun1(_) => None,
-        }
-    }
-
     /// The digest of everything added so far; more may follow.
     pub fn digest(&self) -> Digest {
         match &self.0 {
@@ -102,7 +94,7 @@ fn push_hex(text: &mut String, bytes: &[u8]) {
 
 /// Whether the thread pool may be used: its threads do not survive a fork, and waiting for them in
 /// the child would never end.
-pub(super) fn threads_are_ours() -> bool {
+fn threads_are_ours() -> bool {
     static OWNER: AtomicU32 = AtomicU32::new(0);
     let pid = process::id();
     match OWNER.compare_exchange(0, pid, Ordering::Relaxed, Ordering::Relaxed) {

@@ -33,12 +33,15 @@
 //! bytes `Value` over its pickle in both schemes; a pickle starts with the byte `80`, which starts
 //! no encoding.
 //!
-//! **Files** ([`file`](mod@file)). The digest of the bytes, nothing else.
+//! **Files** ([`file`](mod@file), [`tree`]). The digest of the bytes, nothing else; the quick hash is
+//! the structure `["File", "local", path, size, time]`.
 
 pub mod file;
 pub mod hasher;
 pub mod scheme;
+mod spread;
 pub mod structure;
+pub mod tree;
 pub mod value;
 
 pub use hasher::{digest_bytes, digest_tagged, Hasher};

@@ -13,6 +13,7 @@ use crate::digest::Digest;
 use crate::hash::file::{digest_file, digest_files};
 use crate::hash::hasher::Spool;
 use crate::hash::structure::digest_arguments;
+use crate::hash::tree::{list_tree as tree_paths, quick_digests};
 use crate::hash::value::ValueEncoder;
 use crate::hash::{digest_bytes, digest_tagged, Hasher, Scheme};
 
@@ -113,6 +114,21 @@ pub fn hash_files(py: Python<'_>, paths: Vec<PathBuf>) -> PyResult<Bound<'_, PyL
     let scheme = Scheme::active();
     let digests = py.detach(|| digest_files(scheme, &paths))?;
     PyList::new(py, digests.into_iter().map(|digest| text(py, digest)))
+}
+
+/// The quick hashes of several files.
+#[pyfunction]
+pub fn quick_hashes(py: Python<'_>, paths: Vec<PathBuf>) -> PyResult<Bound<'_, PyList>> {
+    let scheme = Scheme::active();
+    let digests = py.detach(|| quick_digests(scheme, &paths));
+    PyList::new(py, digests.into_iter().map(|digest| text(py, digest)))
+}
+
+/// The paths of all files below a directory.
+#[pyfunction]
+pub fn list_tree(py: Python<'_>, path: PathBuf) -> PyResult<Bound<'_, PyList>> {
+    let paths = py.detach(|| tree_paths(&path));
+    PyList::new(py, paths.into_iter().map(PathBuf::into_os_string))
 }
 
 /// The hashes of values, each with whether it is plain data.

@@ -21,7 +21,7 @@ mod module {
     #[pymodule_export]
     use super::hash::{
         get_scheme, hash_arguments, hash_bytes, hash_file, hash_files, hash_tag_bytes, hash_values,
-        set_scheme, PyHash,
+        list_tree, quick_hashes, set_scheme, PyHash,
     };
     #[pymodule_export]
     use super::nested::{nested_leaves, nested_map};

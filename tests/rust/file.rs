@@ -2,8 +2,11 @@
 
 use std::fs;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
 
-use redun_core::hash::file::{digest_file, digest_files, MAP_MIN};
+use redun_core::hash::file::{digest_file, digest_files, SPLIT_MIN};
 use redun_core::hash::{digest_bytes, Scheme};
 use redun_core::Error;
 
@@ -15,8 +18,18 @@ fn content(length: usize) -> Vec<u8> {
 fn a_file_has_the_digest_of_its_bytes() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let path = folder.path().join("data");
-    let edge = usize::try_from(MAP_MIN).expect("a size");
-    for length in [0, 1, 4096, 300_000, edge - 1, edge, edge + 1, 3 * edge + 7] {
+    let edge = usize::try_from(SPLIT_MIN).expect("a size");
+    for length in [
+        0,
+        1,
+        4096,
+        300_000,
+        edge - 1,
+        edge,
+        edge + 1,
+        edge + (1 << 19),
+        3 * edge + 7,
+    ] {
         let bytes = content(length);
         fs::write(&path, &bytes).expect("written");
         for scheme in Scheme::ALL {
@@ -43,6 +56,65 @@ fn many_files_keep_their_order() {
             .collect();
         assert_eq!(digests, expected);
     }
+}
+
+#[test]
+fn large_files_among_small_ones_keep_their_place() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let edge = usize::try_from(SPLIT_MIN).expect("a size");
+    let lengths: Vec<usize> = (0..40)
+        .map(|i| if i % 13 == 5 { edge + i } else { i })
+        .collect();
+    let paths: Vec<PathBuf> = lengths
+        .iter()
+        .map(|length| {
+            let path = folder.path().join(length.to_string());
+            fs::write(&path, content(*length)).expect("written");
+            path
+        })
+        .collect();
+    for scheme in Scheme::ALL {
+        let expected: Vec<_> = lengths
+            .iter()
+            .map(|length| digest_bytes(scheme, &content(*length)))
+            .collect();
+        assert_eq!(digest_files(scheme, &paths).expect("readable"), expected);
+    }
+}
+
+// A mapped file would end the process with a signal here.
+#[test]
+fn a_file_may_be_cut_short_while_it_is_hashed() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let path = folder.path().join("data");
+    let long = 4 * usize::try_from(SPLIT_MIN).expect("a size");
+    let bytes = content(long);
+    fs::write(&path, &bytes).expect("written");
+    let done = AtomicBool::new(false);
+    let lengths = [long, long / 4 + 1, long / 2 + 3, 17, 0];
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            let file = fs::File::options().write(true).open(&path);
+            let file = file.expect("writable");
+            for length in lengths.iter().cycle() {
+                file.set_len(*length as u64).expect("a new length");
+                if done.load(Ordering::Relaxed) {
+                    return;
+                }
+            }
+        });
+        let start = Instant::now();
+        let mut hashed = 0;
+        while start.elapsed() < Duration::from_millis(400) {
+            digest_file(Scheme::Blake3, &path).expect("readable whatever its length");
+            hashed += 1;
+        }
+        done.store(true, Ordering::Relaxed);
+        assert!(hashed > 0);
+    });
+    fs::write(&path, &bytes).expect("written");
+    let digest = digest_file(Scheme::Blake3, &path).expect("readable");
+    assert_eq!(digest, digest_bytes(Scheme::Blake3, &bytes));
 }
 
 #[test]

@@ -9,6 +9,7 @@ mod sched_model;
 mod sched_rules;
 mod sched_scale;
 mod structure;
+mod tree;
 mod value;
 
 #[test]

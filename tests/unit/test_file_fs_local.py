@@ -2,6 +2,7 @@
 
 import io
 import os
+import random
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
@@ -22,7 +23,7 @@ from redun.file import (
     register_filesystem,
 )
 from redun.file.fs import base as registry_module
-from redun.hashing import hash_bytes
+from redun.hashing import hash_bytes, hash_struct
 
 pytestmark = pytest.mark.usefixtures("workdir")
 
@@ -206,21 +207,31 @@ def test_hash_of_many(local: FileSystem) -> None:
     assert error.value.path == "nope"
 
 
-@pytest.mark.parametrize(
-    ("nanoseconds", "text"),
-    [
-        (1600000000 * 10**9, "1600000000.0"),
-        (1795344830123456789, "1795344830.1234567"),
-        (1, "1e-09"),
-        (-1500000000, "-1.5"),
-    ],
-)
-def test_text_of_the_mtime(nanoseconds: int, text: str) -> None:
-    from redun.file.fs.local import _stat_record
-
+@pytest.mark.parametrize("nanoseconds", [0, 1, -1, -1500000000, 10**5, 16 * 10**17, 2**62])
+def test_text_of_the_mtime(local: FileSystem, nanoseconds: int) -> None:
     Path("f").write_text("")
     os.utime("f", ns=(0, nanoseconds))
-    assert _stat_record("f") == ["File", "local", "f", 0, text]
+    text = str(os.stat("f").st_mtime)
+    assert local.get_hash("f") == hash_struct(["File", "local", "f", 0, text])
+
+
+def test_text_of_any_mtime(local: FileSystem) -> None:
+    Path("f").write_text("")
+    for nanoseconds in random.Random(5).sample(range(-(10**18), 4 * 10**18), 2000):
+        os.utime("f", ns=(0, nanoseconds))
+        text = str(os.stat("f").st_mtime)
+        assert local.get_hash("f") == hash_struct(["File", "local", "f", 0, text]), nanoseconds
+
+
+def test_hash_of_a_name_that_is_not_utf8(local: FileSystem) -> None:
+    path = os.fsdecode(b"caf\xe9")
+    Path(path).write_text("abc")
+    record = ["File", "local", b"caf\xe9", 3, str(os.stat(path).st_mtime)]
+    assert local.get_hash(path) == hash_struct(record)
+    assert local.get_hashes(["nul\0byte"]) == [
+        hash_struct(["File", "local", "nul\0byte", -1, "-1"])
+    ]
+    assert local.tree_files(".") == [f"./{path}"]
 
 
 def test_directories_and_sizes(local: FileSystem) -> None:

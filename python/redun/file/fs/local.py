@@ -16,7 +16,7 @@ from redun.file.fs.base import (
     get_proto,
     register_filesystem,
 )
-from redun.hashing import hash_files, hash_struct, hash_structs
+from redun.hashing import hash_files, list_tree, quick_hashes
 
 
 @register_filesystem
@@ -68,18 +68,10 @@ class LocalFileSystem(FileSystem):
 
     def get_hash(self, path: str) -> str:
         """Hash of `["File", "local", path, size, mtime]`; a missing file has -1 and "-1"."""
-        record = _stat_record(path)
-        try:
-            return hash_struct(record)
-        except UnicodeEncodeError:
-            return hash_struct(_with_path_bytes(record))
+        return quick_hashes([path])[0]
 
     def get_hashes(self, paths: Sequence[str]) -> list[str]:
-        records = [_stat_record(path) for path in paths]
-        try:
-            return hash_structs(records)
-        except UnicodeEncodeError:
-            return hash_structs([_with_path_bytes(record) for record in records])
+        return quick_hashes(paths)
 
     def content_hashes(self, paths: Sequence[str]) -> list[str]:
         try:
@@ -94,23 +86,7 @@ class LocalFileSystem(FileSystem):
         The path is taken literally. A link that leads back to a directory it was reached through
         is not followed.
         """
-        found: list[str] = []
-        pending = [path]
-        while pending:
-            top = pending.pop()
-            try:
-                with os.scandir(top) as entries:
-                    for entry in entries:
-                        if entry.name[0] == ".":
-                            continue
-                        if _is_dir(entry):
-                            if not (entry.is_symlink() and _leads_back(entry.path, path)):
-                                pending.append(entry.path)
-                        elif _is_file(entry):
-                            found.append(entry.path)
-            except OSError:
-                continue  # missing, unreadable or not a directory: nothing in it
-        return found
+        return list_tree(path)
 
     def glob_files(self, pattern: str) -> list[str]:
         import glob
@@ -185,43 +161,3 @@ def _make_parent(path: str) -> None:
     parent = os.path.dirname(path)
     if parent:
         os.makedirs(parent, exist_ok=True)
-
-
-def _stat_record(path: str) -> list:
-    try:
-        stat = os.stat(path)
-    except (OSError, ValueError):
-        return ["File", "local", path, -1, "-1"]
-    # The text of the float is part of the hash: nanoseconds beyond its precision are not seen.
-    return ["File", "local", path, stat.st_size, str(stat.st_mtime)]
-
-
-def _with_path_bytes(record: list) -> list:
-    """The record with its path as bytes: names that are not UTF-8 have no other encoding."""
-    return [*record[:2], os.fsencode(record[2]), *record[3:]]
-
-
-def _is_dir(entry: os.DirEntry) -> bool:
-    try:
-        return entry.is_dir()
-    except OSError:
-        return False
-
-
-def _is_file(entry: os.DirEntry) -> bool:
-    try:
-        return entry.is_file()
-    except OSError:
-        return False
-
-
-def _leads_back(link: str, root: str) -> bool:
-    """Whether a link to a directory leads to one of the directories between `root` and itself."""
-    target = os.stat(link)
-    parent = os.path.dirname(link)
-    while True:
-        if os.path.samestat(os.stat(parent), target):
-            return True
-        if len(parent) <= len(root):
-            return False
-        parent = os.path.dirname(parent)
