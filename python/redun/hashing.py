@@ -7,7 +7,8 @@ their own (see `redun._core.hash_values`).
 """
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any, BinaryIO, Protocol
 
 from redun import _core
@@ -41,6 +42,7 @@ __all__ = [
     "hash_tag",
     "hash_tag_bytes",
     "hash_text",
+    "hashing_as",
     "list_tree",
     "quick_hashes",
     "set_scheme",
@@ -88,6 +90,19 @@ class Hash:
     def hexdigest(self) -> str:
         """The first `length` characters of the hash of what was added so far."""
         return self.message.hexdigest(self.length)
+
+
+@contextmanager
+def hashing_as(scheme: str) -> Iterator[None]:
+    """Hashes in a repo's scheme for a while, whatever the process is doing."""
+    if get_scheme() == scheme:
+        yield
+        return
+    previous = set_scheme(scheme)
+    try:
+        yield
+    finally:
+        set_scheme(previous)
 
 
 def hash_text(text: str) -> str:

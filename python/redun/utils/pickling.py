@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import pickle
 import threading
 from collections.abc import Iterator
@@ -41,6 +42,32 @@ def pickle_loads(data: bytes) -> Any:
     if _mode.depth:
         return pickle_preview(data, _mode.raise_error, _mode.unpickler)
     return pickle.loads(data)
+
+
+class NotPlainError(ValueError):
+    """A pickle that holds more than plain data, or is none."""
+
+
+class _PlainUnpickler(pickle._Unpickler):
+    """Reads built-in scalars and containers, whatever the bytes, and calls nothing else.
+
+    It is the unpickler in Python: the one in C lets a few bytes claim gigabytes of memo.
+    """
+
+    def find_class(self, module: str, name: str) -> Any:
+        if module == "builtins" and name in ("set", "frozenset"):
+            return {"set": set, "frozenset": frozenset}[name]
+        raise NotPlainError(f"it holds a {module}.{name}")
+
+
+def pickle_loads_plain(data: bytes) -> Any:
+    """Unpickle plain data from anywhere. Raises `NotPlainError` if it is something else."""
+    try:
+        return _PlainUnpickler(io.BytesIO(data)).load()
+    except NotPlainError:
+        raise
+    except Exception as error:
+        raise NotPlainError(f"it can't be unpickled: {error}") from error
 
 
 @contextmanager

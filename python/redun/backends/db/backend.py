@@ -33,7 +33,7 @@ from redun.backends.db.connection import (
 )
 from redun.backends.db.errors import RedunDatabaseError, RedunVersionError
 from redun.backends.db.recorder import Recorder
-from redun.backends.db.repo import Repo, hashing_as
+from redun.backends.db.repo import Repo
 from redun.backends.db.store.cache import CacheRows
 from redun.backends.db.store.calls import Arguments, CallRows
 from redun.backends.db.store.handles import HandleRows
@@ -47,6 +47,7 @@ from redun.backends.db.uri import (
     parse_automigrate,
 )
 from redun.backends.db.versions import DBVersionInfo
+from redun.hashing import hashing_as
 from redun.tags import CONTEXT_KEY
 from redun.task import CacheCheckValid, CacheResult, CacheScope
 

@@ -11,23 +11,10 @@ from sqlalchemy.engine import Connection, Engine
 
 from redun.backends.db.connection import Reader
 from redun.backends.db.recorder import Recorder
-from redun.hashing import get_scheme, set_scheme
+from redun.hashing import hashing_as
 
 if TYPE_CHECKING:
     from redun.value import TypeRegistry
-
-
-@contextmanager
-def hashing_as(scheme: str) -> Iterator[None]:
-    """Hashes in a repo's scheme for a while, whatever the process is doing."""
-    if get_scheme() == scheme:
-        yield
-        return
-    previous = set_scheme(scheme)
-    try:
-        yield
-    finally:
-        set_scheme(previous)
 
 
 @dataclass
