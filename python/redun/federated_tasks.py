@@ -22,7 +22,14 @@ if TYPE_CHECKING:
     from redun.engine.scheduler import Scheduler
     from redun.model.job import Job
 
-__all__ = ["RequestError", "federated_task", "rest_federated_task"]
+__all__ = [
+    "InvocationException",
+    "RequestError",
+    "federated_task",
+    "lambda_federated_task",
+    "launch_federated_task",
+    "rest_federated_task",
+]
 
 REQUIRED = ("namespace", "task_name", "load_module", "executor", "config_dir")
 DROPPED = (*REQUIRED, "description", "task_signature", "new_execution")
@@ -31,6 +38,10 @@ REQUEST_SECONDS = 60.0
 
 class RequestError(RedunError):
     """A proxy did not accept the request to start a federated task."""
+
+
+class InvocationException(RequestError):
+    """A function of AWS Lambda, asked to start a federated task, can't be called or has failed."""
 
 
 class Entrypoint(NamedTuple):
@@ -143,19 +154,116 @@ def rest_federated_task(
     """
 
     def on_call(call: list[Any]) -> tuple[str, dict[str, Any]]:
-        execution_id = new_id()
-        data = {
-            "config_name": config_name,
-            "entrypoint": entrypoint,
-            "input_path": write_input(scratch_prefix, execution_id, call),
-            "execution_id": execution_id,
-            "cache": cache,
-        }
+        data = make_request(config_name, entrypoint, scratch_prefix, call, cache)
         if not dryrun:
             post_form(url, data)
-        return execution_id, data
+        return data["execution_id"], data
 
     return scheduler.evaluate([list(args), kwargs], parent_job=parent_job).then(on_call)
+
+
+@scheduler_task(namespace="redun")
+def lambda_federated_task(
+    scheduler: Scheduler,
+    parent_job: Job,
+    sexpr: SchedulerExpression,
+    config_name: str,
+    entrypoint: str,
+    lambda_function_name: str,
+    scratch_prefix: str,
+    dryrun: bool,
+    *args: Any,
+    cache: bool = True,
+    **kwargs: Any,
+) -> Promise:
+    """Ask a function of AWS Lambda to start a task of another project, and do not wait for its result.
+
+    Parameters
+    ----------
+    config_name : by which the function knows the configuration.
+    entrypoint : name of the federated task in that configuration.
+    lambda_function_name : name or ARN of the function, in the region `AWS_REGION`.
+    scratch_prefix : directory, known to the function too, for the arguments.
+    dryrun : write the arguments, but send nothing.
+    args, kwargs : arguments of the task.
+    cache : whether the task may reuse earlier results.
+
+    Returns (id of the new execution, what was sent). Raises `InvocationException` if the function
+    can't be called or fails, `RedunError` if boto3 (extra `aws`) is not installed.
+    """
+
+    def on_call(call: list[Any]) -> tuple[str, dict[str, Any]]:
+        data = make_request(config_name, entrypoint, scratch_prefix, call, cache)
+        if not dryrun:
+            invoke_function(lambda_function_name, data)
+        return data["execution_id"], data
+
+    return scheduler.evaluate([list(args), kwargs], parent_job=parent_job).then(on_call)
+
+
+def launch_federated_task(
+    federated_config_path: str,
+    entrypoint: str,
+    task_args: tuple[Any, ...] | None = None,
+    task_kwargs: dict[str, Any] | None = None,
+    input_path: str | None = None,
+    execution_id: str | None = None,
+    cache: bool = True,
+) -> str:
+    """Start a federated task on its executor: what a proxy does when it is asked to.
+
+    The executor runs `redun run`, which records the execution in the repo of the task. Where jobs go on by
+    themselves this returns at once, otherwise, as on the local executor, when the task has ended.
+
+    Parameters
+    ----------
+    federated_config_path : directory of the `redun.ini` that has the entrypoint.
+    entrypoint : name of the section `[federated_tasks.<entrypoint>]`.
+    task_args, task_kwargs : arguments of the task; needed unless `input_path` is given.
+    input_path : file with the arguments, as the federated tasks above write it.
+    execution_id : of the new execution; a fresh one by default.
+    cache : whether the task may reuse earlier results.
+
+    Returns the id of the execution. Raises `AssertionError` for an entrypoint that is not there or
+    incomplete, `RuntimeError` for its executor, `NotImplementedError` if that has no scratch space for
+    arguments, and what `launch_script` raises.
+    """
+    import shlex
+
+    from redun.executors.launch import find_executors, launch_on
+    from redun.scheduler_config import read_config_dir
+
+    config = read_config_dir(federated_config_path)
+    entry = read_entrypoint(config, entrypoint)
+    executors = find_executors(config, entry.executor)
+    execution_id = execution_id or new_id()
+    if input_path is None:
+        assert isinstance(task_args, tuple), "task_args must be a tuple if there is no input_path."
+        assert isinstance(task_kwargs, dict), (
+            "task_kwargs must be a dict if there is no input_path."
+        )
+        scratch = executors[entry.executor].scratch_root()
+        input_path = write_input(scratch, execution_id, [list(task_args), task_kwargs])
+    words = ["redun", "-c", entry.config_dir, "run", "--input", input_path]
+    words += ["--execution-id", execution_id, entry.load_module, entry.fullname]
+    if not cache:
+        words.append("--no-cache")
+    launch_on(config, executors, shlex.join(words), entry.options, execution_id)
+    return execution_id
+
+
+def make_request(
+    config_name: str, entrypoint: str, scratch_prefix: str, call: list[Any], cache: bool
+) -> dict[str, Any]:
+    """Write the arguments of a call and return what a proxy is told about it."""
+    execution_id = new_id()
+    return {
+        "config_name": config_name,
+        "entrypoint": entrypoint,
+        "input_path": write_input(scratch_prefix, execution_id, call),
+        "execution_id": execution_id,
+        "cache": cache,
+    }
 
 
 def write_input(scratch_prefix: str, execution_id: str, call: list[Any]) -> str:
@@ -188,3 +296,20 @@ def post_form(url: str, data: dict[str, Any]) -> None:
         raise RequestError(f"{url} answered {error.code}: {error.reason}") from None
     except (URLError, TimeoutError, ConnectionError) as error:
         raise RequestError(f"{url} can't be reached: {getattr(error, 'reason', error)}") from None
+
+
+def invoke_function(name: str, data: dict[str, Any]) -> None:
+    """Call a function of AWS Lambda with a JSON object. Raises `InvocationException` if that fails."""
+    import json
+
+    from redun.clients.aws import get_aws_client
+
+    client = get_aws_client("lambda")
+    try:
+        answer = client.invoke(FunctionName=name, Payload=json.dumps(data).encode())
+    except Exception as error:  # of the vendor's library, which is not imported here
+        raise InvocationException(f"AWS Lambda function {name} can't be called: {error}") from error
+    status = answer["StatusCode"]
+    if status != 200 or "FunctionError" in answer:
+        text = answer["Payload"].read().decode("utf-8", "replace")
+        raise InvocationException(f"AWS Lambda function {name} answered {status}: {text}")

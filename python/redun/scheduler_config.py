@@ -97,6 +97,16 @@ def get_abs_db_uri(db_uri: str, config_dir: str, cwd: str | None = None) -> str:
     return get_abs_url(db_uri, get_abs_config_dir(config_dir, cwd))
 
 
+def read_config_dir(config_dir: str) -> Config:
+    """Read and complete the configuration in a directory, a path or a URL.
+
+    Raises `RedunFileNotFoundError` if there is none, `configparser.Error` for a wrong format.
+    """
+    config = Config()
+    config.read_path(os.path.join(config_dir, REDUN_INI_FILE))
+    return postprocess_config(config, config_dir)
+
+
 def postprocess_config(config: Config, config_dir: str) -> Config:
     """Complete a configuration that was read from `config_dir`, in place.
 

@@ -25,6 +25,7 @@ COMMANDS = {
     "help": LazyCommand("redun.cli.commands.help", "Show help information."),
     "init": LazyCommand("redun.cli.commands.init", "Initialize a redun configuration directory."),
     "run": LazyCommand("redun.cli.commands.run", "Run a workflow task."),
+    "launch": LazyCommand("redun.cli.commands.launch", "Run a shell command on an executor."),
     "log": LazyCommand("redun.cli.commands.log", "Show information on historical runs."),
     "db": LazyCommand("redun.cli.commands.db", "Manage redun repo database."),
     "repo": LazyCommand("redun.cli.commands.repo", "Manage redun repos."),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -86,6 +87,24 @@ class AppContext:
             migrate_if_local=migrate_if_local,
             initialize=self.may_create_config,
         )
+
+    def note_failure(self, scheduler: Scheduler, task: str, error: BaseException) -> None:
+        """Remember that it was the workflow which failed, not this program.
+
+        Parameters
+        ----------
+        scheduler
+            What ran the workflow.
+        task
+            Full name of the root task.
+        error
+            What the run raised.
+        """
+        if scheduler.traceback is None:
+            return
+        shown = scheduler.logger.isEnabledFor(logging.INFO)
+        text = "" if shown else "\n".join(scheduler.traceback.format())
+        self.workflow_failure = WorkflowFailure(error, task, text)
 
 
 pass_app = click.make_pass_decorator(AppContext)

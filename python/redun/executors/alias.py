@@ -52,6 +52,10 @@ class AliasExecutor(Executor):
         """As the other executor does."""
         return self._resolve().keeps_time()
 
+    def detaches(self) -> bool:
+        """As those of the other executor do."""
+        return self._resolve().detaches()
+
     def cancel(self, job: Job) -> None:
         """Let the other executor stop the job."""
         self._resolve().cancel(job)

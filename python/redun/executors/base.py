@@ -89,6 +89,10 @@ class Executor:
         """
         return False
 
+    def detaches(self) -> bool:
+        """Whether jobs, once submitted, go on without this process."""
+        return False
+
     def cancel(self, job: Job) -> None:
         """Stop a job whose result is not wanted any more, if possible. It is not reported."""
 

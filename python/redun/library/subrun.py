@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import os
 import re
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
@@ -99,14 +98,9 @@ def subrun_root_task(
 def _build_scheduler(config: ConfigDict | None, config_dir: str | None) -> Scheduler:
     from redun.config import Config
     from redun.engine.scheduler import Scheduler
-    from redun.scheduler_config import REDUN_INI_FILE, postprocess_config
+    from redun.scheduler_config import read_config_dir
 
-    if config_dir is not None:
-        parsed = Config()
-        parsed.read_path(os.path.join(config_dir, REDUN_INI_FILE))
-        postprocess_config(parsed, config_dir)
-    else:
-        parsed = Config(config or {})
+    parsed = read_config_dir(config_dir) if config_dir is not None else Config(config or {})
     scheduler = Scheduler(config=parsed)
     scheduler.load()
     return scheduler

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from contextlib import closing
 from dataclasses import dataclass
 from types import ModuleType
@@ -12,7 +11,7 @@ import click
 
 from redun.bootstrap.errors import RedunClientError, UsageError
 from redun.cli.app import RedunCommand
-from redun.cli.context import AppContext, WorkflowFailure, pass_app
+from redun.cli.context import AppContext, pass_app
 
 if TYPE_CHECKING:
     from redun.engine.scheduler import Scheduler
@@ -254,20 +253,10 @@ def _run_expr(
     except DryRunResult:
         raise SystemExit(1) from None
     except Exception as error:
-        _note_failure(app, scheduler, task, error)
+        app.note_failure(scheduler, task.fullname, error)
         if options.pdb:
             _debug(app, error)
         raise
-
-
-def _note_failure(app: AppContext, scheduler: Scheduler, task: Task, error: Exception) -> None:
-    """Remember that it was the workflow which failed, not this program."""
-    traceback = scheduler.traceback
-    if traceback is None:
-        return
-    shown = scheduler.logger.isEnabledFor(logging.INFO)
-    text = "" if shown else "\n".join(traceback.format())
-    app.workflow_failure = WorkflowFailure(error, task.fullname, text)
 
 
 def _debug(app: AppContext, error: Exception) -> None:

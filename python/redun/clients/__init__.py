@@ -1,0 +1,1 @@
+"""Clients of services of others: the only modules that import the libraries of vendors."""
