@@ -27,6 +27,7 @@ from redun._core import (
 
 __all__ = [
     "Hash",
+    "digests",
     "get_scheme",
     "hash_arguments",
     "hash_bytes",
@@ -35,6 +36,7 @@ __all__ = [
     "hash_file",
     "hash_files",
     "hash_kwargs",
+    "hash_plain",
     "hash_positional_args",
     "hash_stream",
     "hash_struct",
@@ -103,6 +105,28 @@ def hashing_as(scheme: str) -> Iterator[None]:
         yield
     finally:
         set_scheme(previous)
+
+
+def digests(data: bytes) -> list[str]:
+    """The digest of `data` under each scheme."""
+    found = []
+    for scheme in _core.SCHEMES:
+        message = _core.Hash(scheme)
+        message.update(data)
+        found.append(message.hexdigest())
+    return found
+
+
+def hash_plain(value: Any) -> str:
+    """The value hash of plain data, without a registry of types.
+
+    Raises `ValueError` if there is anything else in it.
+    """
+
+    def refuse(obj: Any) -> bytes:
+        raise ValueError(f"a {type(obj).__name__} is no plain data")
+
+    return _core.hash_values([value], refuse)[0][0]
 
 
 def hash_text(text: str) -> str:

@@ -8,7 +8,7 @@ import time
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from redun.backends.records import RecordError
@@ -126,6 +126,7 @@ PLAIN = st.recursive(
 )
 
 
+@settings(deadline=None)
 @given(value=PLAIN, scheme=st.sampled_from(SCHEMES), other=PLAIN)
 def test_plain_values_are_recomputed(value: Any, scheme: str, other: Any) -> None:
     try:

@@ -18,10 +18,10 @@ import json
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from redun import _core
 from redun.backends.base import TagEntity
 from redun.backends.records import Record, RecordError, check_kind
-from redun.hashing import hashing_as
+from redun.bcoding import bencode
+from redun.hashing import digests, hash_plain, hashing_as
 from redun.utils.pickling import NotPlainError, pickle_dumps, pickle_loads_plain
 from redun.value import get_raw_type_name
 
@@ -270,15 +270,8 @@ def _items(value: Any) -> Iterator[Any]:
             waiting += item.values()
 
 
-def _digests(data: bytes) -> Iterator[str]:
-    for scheme in _core.SCHEMES:
-        message = _core.Hash(scheme)
-        message.update(data)
-        yield message.hexdigest()
-
-
 def _struct_is(wanted: str, struct: list[Any]) -> bool:
-    return wanted in _digests(_core.bencode(struct))
+    return wanted in digests(bencode(struct))
 
 
 def _verify_call(record: Record, index: int) -> None:
@@ -323,7 +316,7 @@ def _is_respelled(number: int | float) -> bool:
 def _verify_value(record: Record, index: int) -> None:
     data, type_name, wanted = payload(record), record["type"], record["value_hash"]
     # Without bytes it says that they lie in a value store.
-    if not data or wanted in _digests(_core.bencode(["Value"]) + data):
+    if not data or wanted in digests(bencode(["Value"]) + data):
         return
     if type_name not in _SCALARS and type_name not in _CONTAINERS:
         return
@@ -343,7 +336,7 @@ def _is_plain_value(value: Any, type_name: str, wanted: str) -> bool:
     if _expanded_size(value) > MAX_EXPANDED:
         return True
     with hashing_as("blake3"):
-        if _core.hash_values([value], _no_leaf)[0][0] == wanted:
+        if hash_plain(value) == wanted:
             return True
     if type(value) is not set:
         return False
@@ -353,12 +346,7 @@ def _is_plain_value(value: Any, type_name: str, wanted: str) -> bool:
         return False
     # How an item that is a container was pickled depends on what shared it.
     is_flat = not any(isinstance(item, tuple | frozenset) for item in ordered)
-    return not is_flat or wanted in _digests(_core.bencode(["Value.set"]) + pickle_dumps(ordered))
-
-
-def _no_leaf(obj: Any) -> bytes:
-    # Only numbers with an imaginary part and the like come here: not plain, but built in.
-    return pickle_dumps(obj)
+    return not is_flat or wanted in digests(bencode(["Value.set"]) + pickle_dumps(ordered))
 
 
 def _expanded_size(value: Any) -> int:

@@ -15,9 +15,11 @@ from redun.utils.nested import (
 )
 from redun.utils.pickling import (
     PICKLE_PROTOCOL,
+    NotPlainError,
     pickle_dump,
     pickle_dumps,
     pickle_loads,
+    pickle_loads_plain,
     with_pickle_preview,
 )
 from redun.utils.preview import (
@@ -42,6 +44,7 @@ __all__ = [
     "PICKLE_PROTOCOL",
     "CacheArgs",
     "MultiMap",
+    "NotPlainError",
     "PreviewClass",
     "PreviewUnpicklable",
     "PreviewingUnpickler",
@@ -65,6 +68,7 @@ __all__ = [
     "pickle_dump",
     "pickle_dumps",
     "pickle_loads",
+    "pickle_loads_plain",
     "pickle_preview",
     "rebuild",
     "str2bool",

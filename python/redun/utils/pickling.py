@@ -47,6 +47,8 @@ def pickle_loads(data: bytes) -> Any:
 class NotPlainError(ValueError):
     """A pickle that holds more than plain data, or is none."""
 
+    __module__ = "redun.utils"
+
 
 class _PlainUnpickler(pickle._Unpickler):
     """Reads built-in scalars and containers, whatever the bytes, and calls nothing else.
