@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from redun.engine import wire as protocol
 from redun.engine.cache import InvalidResult, Reuse
 from redun.engine.listener import SchedulerListener, notify
+from redun.engine.outputs import check_outputs, first_missing
 from redun.engine.record import Settled
 from redun.executors.base import Executor
 from redun.expression import ApplyExpression, hash_expressions
@@ -212,7 +213,11 @@ class Lifecycle:
 
     def look_up(self, jobs: list[Job]) -> None:
         """Look calls up in the repo."""
+        checked = self._planner.checks_outputs
         for job, found in zip(jobs, self._cache.look_up(jobs), strict=True):
+            if isinstance(found, Reuse) and checked and job.plan.must_exist:
+                # The option may be new: a file that was missing then is still as it was.
+                found = None if first_missing(found.leaves) else found
             if isinstance(found, Reuse):
                 self._report.cached(job, found.call_hash)
                 self._reuse(job, found)
@@ -368,6 +373,8 @@ class Lifecycle:
 
     def _postprocess(self, job: Job, value: Any, found: list[Any]) -> tuple[Any, list[Any]]:
         """Let the values in a result get ready to be recorded; returns the result and its leaves."""
+        if job.plan.must_exist:
+            check_outputs(job, found)
         mapping: dict[int, Any] = {}
         for leaf in found:
             changed = self._scheduler.postprocess_leaf(job, leaf)
@@ -414,9 +421,13 @@ class Lifecycle:
         """Put the values of the children in place; the result is final."""
         final: list[Any] = []
         kept: list[Job] = []
+        checked = self._planner.checks_outputs
         for job in jobs:
             try:
-                final.append(self._evaluator.fill_in(job.value, job))
+                value = self._evaluator.fill_in(job.value, job)
+                if checked and job.plan.must_exist:
+                    check_outputs(job, leaves(value))
+                final.append(value)
                 kept.append(job)
             except Exception as error:  # an evaluated key of a dict may not be hashable
                 self.reject(job, error)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from redun.engine.outputs import must_exist
 from redun.expression import Expression
 from redun.model.job import Job
 from redun.promise import Promise
@@ -32,6 +33,7 @@ class Plan:
         "executor",
         "limits",
         "lookup",
+        "must_exist",
         "patient",
         "priority",
         "recording",
@@ -75,6 +77,7 @@ class Plan:
         timeout = options.get("timeout")
         self.timeout = float(timeout) if timeout else None
         self.patient = bool(self.retries or self.timeout)
+        self.must_exist = must_exist(options)
 
 
 class Facts:
@@ -104,6 +107,7 @@ class Planner:
         self._simple: dict[int, Plan] = {}  # id(options of a task) -> plan
         self._kept: list[dict[str, Any]] = []  # alive, so that the ids stay theirs
         self._facts: dict[Task[..., Any], Facts] = {}
+        self.checks_outputs = False  # whether any job of the run asks for it
 
     def facts(self, task: Task[..., Any]) -> Facts:
         """Return what is known of a task."""
@@ -138,18 +142,23 @@ class Planner:
             own = options is task._task_options_base and task.plain_options
             if not own or not self.facts(task).plain_defaults or not options.get("prov", True):
                 return False
-            plan = self._simple[id(options)] = Plan(options, limits_of(options), task.is_async())
+            plan = self._simple[id(options)] = self._plan(options, task)
             self._kept.append(options)
         job.eval_options = options
         job.plan = plan
         return True
+
+    def _plan(self, options: dict[str, Any], task: Task[..., Any]) -> Plan:
+        plan = Plan(options, limits_of(options), task.is_async())
+        self.checks_outputs = self.checks_outputs or plan.must_exist
+        return plan
 
     def settle_options(self, job: Job) -> None:
         """Freeze the evaluated options of a job and work out its plan."""
         options = job.eval_options
         if options is None:
             options = job.get_raw_options()
-        job.plan = Plan(options, limits_of(options), job.task.is_async())
+        job.plan = self._plan(options, job.task)
         if not job.plan.recording:
             options = {**options, "cache_scope": CacheScope.NONE}
         job.eval_options = options
