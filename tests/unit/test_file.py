@@ -176,9 +176,13 @@ def test_reading_leaves_the_hash() -> None:
 
 def test_stream_closed_by_an_exception_or_by_being_dropped() -> None:
     file = File("f")
-    with pytest.raises(TypeError), file.open("w") as stream:
+    with pytest.raises(TypeError), file.open("a") as stream:
         stream.writelines(["abc", 5])  # type: ignore[list-item]
     assert file.hash == stat_hash("f")
+    with pytest.raises(TypeError), file.open("w") as stream:
+        stream.writelines(["def", 5])  # type: ignore[list-item]
+    assert file.hash == stat_hash("f")
+    assert file.read() == "abc"
     gc.disable()
     try:
         other = File("g")

@@ -16,6 +16,7 @@ from redun.file.fs.base import (
     get_proto,
     register_filesystem,
 )
+from redun.file.publish import begin_draft, open_published
 from redun.hashing import hash_files, list_tree, quick_hashes
 
 
@@ -27,9 +28,21 @@ class LocalFileSystem(FileSystem):
 
     name = "local"
 
+    def open(self, path: str, mode: str, encoding: str | None = None, **kwargs: Any) -> IO:
+        """Open a stream, also with the text options `errors` and `newline` of the built-in `open`.
+
+        In mode `w` the file is written beside its place and takes it when the stream is closed: see
+        `redun.file.publish`. Errors as of `FileSystem.open`.
+        """
+        if encoding is not None and "b" in mode:
+            raise ValueError("Binary mode 'b' cannot be used with encoding.")
+        return self._open_logged(path, mode, encoding=encoding, **kwargs)
+
     def _open(self, path: str, mode: str, **kwargs: Any) -> IO:
         if "w" in mode or "a" in mode:
             _make_parent(path)
+        if "w" in mode:
+            return open_published(path, mode, **kwargs)
         return open(path, mode, **kwargs)
 
     def exists(self, path: str) -> bool:
@@ -105,10 +118,7 @@ class LocalFileSystem(FileSystem):
 
     def copy(self, src_path: str, dest_path: str) -> None:
         if get_proto(src_path) == get_proto(dest_path) == "local":
-            import shutil
-
-            _make_parent(dest_path)
-            shutil.copyfile(src_path, dest_path)
+            _copy_local(src_path, dest_path)
         else:
             super().copy(src_path, dest_path)
 
@@ -150,6 +160,26 @@ class LocalFileSystem(FileSystem):
 
     def filesize(self, path: str) -> int:
         return os.stat(path).st_size
+
+
+def _copy_local(src_path: str, dest_path: str) -> None:
+    import shutil
+
+    about = os.stat(src_path)
+    if os.path.exists(dest_path) and os.path.samestat(about, os.stat(dest_path)):
+        raise shutil.SameFileError(f"{src_path!r} and {dest_path!r} are the same file")
+    _make_parent(dest_path)
+    draft = begin_draft(dest_path)
+    if draft is None:
+        shutil.copyfile(src_path, dest_path)
+        return
+    os.close(draft.descriptor)
+    try:
+        shutil.copyfile(src_path, draft.temp)
+    except BaseException:
+        draft.discard()
+        raise
+    draft.publish()
 
 
 def _no_option(path: str | None) -> str | None:
