@@ -229,10 +229,15 @@ def test_value_whose_class_is_gone_is_no_value(backend: RedunBackendDb) -> None:
     assert [backend.get_value(value_hash) for value_hash in rows] == [(None, False)] * 2
 
 
-def test_value_stored_elsewhere_needs_its_store(backend: RedunBackendDb) -> None:
+def test_value_stored_elsewhere_is_missing_without_its_store(
+    backend: RedunBackendDb, caplog: pytest.LogCaptureFixture
+) -> None:
     backend.record(Records(values=[("1" * 40, "builtins.int", "application/python-pickle", b"")]))
-    with pytest.raises(AssertionError, match="ValueStore is not defined"):
-        backend.get_value("1" * 40)
+    with caplog.at_level("WARNING", "redun"):
+        assert [backend.get_value("1" * 40) for _ in range(2)] == [(None, False)] * 2
+    (record,) = caplog.records
+    assert "11111111" in record.message
+    assert "Set `value_store_path` in [backend]" in record.message
 
 
 # Calls.

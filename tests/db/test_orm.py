@@ -31,6 +31,7 @@ from redun.backends.db import (
     Task,
     Value,
 )
+from redun.backends.value_store import ValueStore
 from redun.file import File as BaseFile
 from redun.scheduler import ErrorValue
 
@@ -381,24 +382,16 @@ def test_large_value_is_described_without_loading_it(backend: RedunBackendDb) ->
     assert len(repr(row)) < 250
 
 
-def test_value_stored_elsewhere(backend: RedunBackendDb) -> None:
+def test_value_stored_elsewhere(backend: RedunBackendDb, tmp_path: Path) -> None:
     row = add_value(backend, "1" * 40, b"", "builtins.int")
     assert row.in_value_store
-    for look in (lambda: row.value_parsed, lambda: row.preview, lambda: repr(row)):
-        with pytest.raises(AssertionError, match="ValueStore is not defined"):
-            look()
-
-    class Store:
-        content: dict[str, bytes] = {}
-
-        def get(self, value_hash: str) -> tuple[bytes, bool]:
-            return self.content.get(value_hash, b""), value_hash in self.content
-
-    backend.value_store = Store()
-    assert row.value_parsed is None
-    with pytest.warns(UserWarning, match="Value data is missing from the value store"):
-        assert repr(row.preview) == "builtins.int(hash=11111111, size=-1)"
-    Store.content["1" * 40] = pickle.dumps(7)
+    for store in (None, ValueStore(str(tmp_path))):
+        backend.value_store = store
+        assert row.value_parsed is None
+        assert repr(row) == "Value(hash='11111111', value=None)"
+        with pytest.warns(UserWarning, match="Value data is missing from the value store"):
+            assert repr(row.preview) == "builtins.int(hash=11111111, size=-1)"
+    store.put("1" * 40, pickle.dumps(7))
     assert (row.value_parsed, row.preview) == (7, 7)
     assert not add_value(backend, "2" * 40, pickle.dumps(1)).in_value_store
 

@@ -12,6 +12,7 @@ from redun.backends.db import (
     REDUN_DB_VERSIONS,
     DBVersionInfo,
     RedunBackendDb,
+    RedunDatabaseError,
     RedunVersionError,
     null_db_version,
     parse_db_version,
@@ -147,11 +148,17 @@ def test_repo_of_the_original_keeps_its_hashes(db_path: Path) -> None:
 
 def test_hash_scheme_of_a_new_repo_can_be_chosen(db_path: Path) -> None:
     uri = f"sqlite:///{db_path}"
-    for config in ({"hash_scheme": "redun1"}, {}, {"hash_scheme": "blake3"}):
+    for config in ({"hash_scheme": "redun1"}, {}, {"hash_scheme": "redun1"}):
         backend = RedunBackendDb(uri, config=config)
         backend.load()
         assert backend.hash_scheme == "redun1"
         backend.close()
+    backend = RedunBackendDb(uri, config={"hash_scheme": "blake3"})
+    message = "hash_scheme is 'blake3', but this repo is hashed as 'redun1'"
+    with pytest.raises(RedunDatabaseError, match=message) as caught:
+        backend.load()
+    assert "remove the option" in caught.value.hints[0]
+    backend.close()
     with pytest.raises(ValueError, match="Unknown hash_scheme 'md5'; known are: blake3, redun1"):
         RedunBackendDb(uri, config={"hash_scheme": "md5"})
 

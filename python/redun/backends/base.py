@@ -11,9 +11,10 @@ from __future__ import annotations
 import abc
 import enum
 import importlib
-from collections.abc import Container, Iterable, Mapping
+import math
+from collections.abc import Callable, Container, Iterable, Mapping
 from dataclasses import dataclass, field, fields
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+from typing import IO, TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from redun.utils import MultiMap
 from redun.value import get_type_registry
@@ -71,12 +72,17 @@ class CacheQuery(NamedTuple):
 
 
 class CacheHit(NamedTuple):
-    """A recorded result: its hash, type name and bytes; `call_hash` if a whole call was found."""
+    """
+    A recorded result: its hash, type name and bytes; `call_hash` if a whole call was found.
+
+    `stored`: the bytes come from a value store, where they may have been damaged.
+    """
 
     value_hash: str
     type: str
     data: bytes
     call_hash: str | None
+    stored: bool = False
 
 
 @dataclass(slots=True)
@@ -89,8 +95,10 @@ class Records:
     handed over before.
     """
 
-    #: (value_hash, type, format, data)
+    #: (value_hash, type, format, data); no data if it is in `payloads` or was streamed
     values: list[tuple[str, str, str, bytes]] = field(default_factory=list)
+    #: (value_hash, data) for the value store
+    payloads: list[tuple[str, bytes]] = field(default_factory=list)
     #: (value_hash, parent_value_hash)
     subvalues: list[tuple[str, str]] = field(default_factory=list)
     #: (value_hash, path)
@@ -146,6 +154,10 @@ class RedunBackend(abc.ABC):
     #: The largest serialized value that is kept, in bytes.
     max_value_size: int = 1_000_000_000
 
+    #: Payloads of at least this many bytes belong in a value store; infinite if there is none.
+    #: The values within a value stay with it in the repo, however large.
+    store_from: float = math.inf
+
     def __init__(self, type_registry: TypeRegistry | None = None) -> None:
         self.type_registry = type_registry or get_type_registry()
 
@@ -165,6 +177,23 @@ class RedunBackend(abc.ABC):
     @abc.abstractmethod
     def close(self) -> None:
         """Commits what was handed over and lets go of the repo. Raises what recording raised."""
+
+    @abc.abstractmethod
+    def stream_payload(self, value_hash: str, write: Callable[[IO[bytes]], object]) -> None:
+        """
+        Puts what `write` writes into the value store, as the payload of a value.
+
+        Raises `RedunDatabaseError` for more than `max_value_size` bytes.
+        """
+
+    @abc.abstractmethod
+    def distrust_payloads(self) -> None:
+        """Notes that a payload in the value store is damaged: what is recorded again replaces it."""
+
+    @property
+    @abc.abstractmethod
+    def lost_payloads(self) -> bool:
+        """Whether payloads turned out to be missing or damaged: what can be is recorded again."""
 
     # Batches, for the engine.
 

@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from redun.backends.base import CacheHit, CacheQuery
 from redun.expression import Expression
+from redun.logging import logger
 from redun.model.failure import ErrorValue
 from redun.model.job import Job
+from redun.utils import trim_string
 from redun.utils.nested import leaves
 
 if TYPE_CHECKING:
@@ -52,6 +54,7 @@ class Cache:
         self._backend = backend
         self._types = types
         self._tasks = tasks
+        self._unreadable: set[tuple[str, str]] = set()
 
     def look_up(self, jobs: list[Job]) -> list[Reuse | InvalidResult | None]:
         """Look calls up; returns for each what may be reused, what is invalid, or None."""
@@ -97,7 +100,11 @@ class Cache:
         """Read a recorded result back; None if it is an error or can't be read any more."""
         try:
             value = self._types.deserialize(hit.type, hit.data)
-        except Exception:  # whatever a class raises that is gone or has changed: a miss
+        except Exception as error:  # whatever a class raises that is gone or has changed: a miss
+            self._explain_unreadable(hit, error)
+            return None
+        if hit.stored and not self._types.is_intact(value, hit.value_hash, hit.data):
+            self._explain_unreadable(hit, ValueError("its payload is damaged"))
             return None
         if isinstance(value, ErrorValue):
             return None
@@ -105,6 +112,18 @@ class Cache:
         if found and not self._valid(found):
             return InvalidResult(value)
         return Reuse(value, hit.value_hash, hit.call_hash, found, subtree)
+
+    def _explain_unreadable(self, hit: CacheHit, error: Exception) -> None:
+        """Warn, once for each type and reason, of a result that can't be read back."""
+        if hit.stored:
+            self._backend.distrust_payloads()
+        reason = f"{type(error).__name__}: {error}"
+        if (hit.type, reason) not in self._unreadable:
+            self._unreadable.add((hit.type, reason))
+            logger.warning(
+                f"A recorded value of type {hit.type} (hash={hit.value_hash[:8]}) cannot be used, "
+                f"so its call runs again: {trim_string(reason, 500)}"
+            )
 
     def _valid(self, found: Iterable[Any]) -> bool:
         """Whether all leaves are still valid; an expression is if what it is made of is."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -56,6 +57,9 @@ class Journal:
         self._tasks: set[str] = set()
         self._type_names: dict[type, str] = {}
         self._max_value_size = backend.max_value_size
+        # Payloads of this size are treated specially: too large, or to be kept elsewhere.
+        self._special_size = min(backend.store_from, backend.max_value_size + 1)
+        self._has_store = backend.store_from < math.inf
 
     def hand_over(self) -> None:
         """Give the collected rows to the backend."""
@@ -77,12 +81,19 @@ class Journal:
         """
         if value_hash in self._seen:
             return
-        data = self._registry.serialize(value)
-        if len(data) > self._max_value_size:
-            raise self._backend.value_too_large(value)
-        self._remember(value_hash)
         records = self._records
-        records.values.append((value_hash, self._type_name(value), MIME_TYPE_PICKLE, data))
+        if self._has_store and self._registry.size_to_stream(value):
+            data = self._stream(value, value_hash)
+        else:
+            data = self._registry.serialize(value)
+            if len(data) >= self._special_size:
+                if len(data) > self._max_value_size:
+                    raise self._backend.value_too_large(value)
+                records.payloads.append((value_hash, data))
+                data = b""
+        self._remember(value_hash)
+        kind = MIME_TYPE_PICKLE if plain else self._registry.get_serialization_format(value)
+        records.values.append((value_hash, self._type_name(value), kind, data))
         if not plain:
             self._special_rows(value, value_hash)
             for child in self._registry.iter_subvalues(value):
@@ -96,11 +107,18 @@ class Journal:
                         (
                             child_hash,
                             self._type_name(child),
-                            MIME_TYPE_PICKLE,
+                            self._registry.get_serialization_format(child),
                             self._registry.serialize(child),
                         )
                     )
                     self._special_rows(child, child_hash)
+
+    def _stream(self, value: Any, value_hash: str) -> bytes:
+        """Write a large value straight to the value store; returns what its row holds instead."""
+        if self._registry.size_to_stream(value) > self._max_value_size:
+            raise self._backend.value_too_large(value)
+        self._backend.stream_payload(value_hash, lambda out: self._registry.stream(value, out))
+        return b""
 
     def whole_value(self, value: Any) -> str:
         """Hash and record a value; returns its hash."""
@@ -196,6 +214,8 @@ class Journal:
         for job, subtree_id, children in settled:
             call_hash = job.call_hash
             if call_hash is None or (job.was_cached and call_hash in known):
+                if call_hash is not None and job.error is None and self._backend.lost_payloads:
+                    self.value(job.value, job.result_hash)
                 continue
             self._call_rows(job, subtree_id, children)
             for value_hash, position, key, upstream in self._arguments(job):

@@ -14,6 +14,9 @@ from redun.utils.preview import PreviewingUnpickler, pickle_preview
 # Stored bytes and compatibility hashes depend on the protocol; it never changes.
 PICKLE_PROTOCOL = 3
 
+# For what the other one can't express, or not without a copy: objects of more than 4 GiB, buffers.
+LARGE_PROTOCOL = 5
+
 
 class _PreviewMode(threading.local):
     depth = 0
@@ -35,6 +38,13 @@ def pickle_dumps(obj: Any) -> bytes:
         return pickle.dumps(obj, protocol=PICKLE_PROTOCOL)
     except RecursionError:
         return _dump_deep(obj)
+    except OverflowError:  # a string or bytes of more than 4 GiB
+        return pickle.dumps(obj, protocol=LARGE_PROTOCOL)
+
+
+def pickle_stream(obj: Any, stream: IO[bytes]) -> None:
+    """Pickle an object with large buffers into a binary stream, without a copy of the buffers."""
+    pickle.Pickler(stream, protocol=LARGE_PROTOCOL).dump(obj)
 
 
 def pickle_loads(data: bytes) -> Any:

@@ -23,6 +23,13 @@ ARROW_ROWS = 1 << 16
 # Kinds of NumPy element types whose raw bytes are the content: no pointers in them.
 _FLAT_KINDS = "biufcmMSUV"
 
+# Types whose length is about their size in bytes, and modules of those that tell it.
+_SIZED = frozenset((bytes, str, bytearray))
+_SIZED_MODULES = frozenset(("builtins", "numpy", "pyarrow.lib", "array"))
+
+# Containers of more elements than this hold small ones, or more than memory does.
+MANY = 10_000
+
 # Buffer exporters whose buffer is all they hold.
 _STATELESS = frozenset(
     (
@@ -61,6 +68,25 @@ def content_hash(obj: Any, hash_value: Callable[[Any], str]) -> str | None:
         return None  # pointers and records: the bytes alone are not the content
     layout = [view.format or "B", *map(str, view.shape or ())]
     return _finish(obj, layout, _view_chunks(view), hash_value)
+
+
+def buffer_size(value: Any, inner: list) -> int:
+    """Bytes in the buffers that make up most of a large value, at most one level down; cheap to ask.
+
+    Parameters
+    ----------
+    inner
+        The leaves of the value that are not plain scalars.
+    """
+    if type(value) in _SIZED:
+        return len(value)
+    size = sum(
+        getattr(leaf, "nbytes", 0) for leaf in inner if type(leaf).__module__ in _SIZED_MODULES
+    )
+    if type(value) in (list, tuple, dict) and len(value) <= MANY:
+        items = value.values() if type(value) is dict else value
+        size += sum(len(item) for item in items if type(item) in _SIZED)
+    return size
 
 
 def _finish(

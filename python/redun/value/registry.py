@@ -6,13 +6,13 @@ import builtins
 import types
 from collections.abc import Callable, Iterator, Sequence
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from redun import _core
 from redun.errors import RedunError
 from redun.utils.nested import iter_nested_value, leaves
-from redun.utils.pickling import pickle_dumps, pickle_loads
-from redun.value.content import content_hash, structure
+from redun.utils.pickling import pickle_dumps, pickle_loads, pickle_stream
+from redun.value.content import buffer_size, content_hash, structure
 
 if TYPE_CHECKING:
     from redun.value.base import ProxyValue, Value
@@ -23,6 +23,9 @@ NoneType = type(None)
 
 # Types that the core hashes by itself; the default rules hold for them unless the user registers a proxy.
 _PLAIN_TYPES = (NoneType, bool, int, float, str, bytes, list, tuple, set, frozenset, dict)
+# Values with buffers of this many bytes in all are streamed where they can be.
+STREAM_FROM = 64 * 1024 * 1024
+
 _SCALARS = frozenset((NoneType, bool, int, float, str, bytes))
 _SCALAR_NAMES = {f"builtins.{scalar.__name__}": scalar for scalar in _SCALARS}
 
@@ -275,6 +278,40 @@ class TypeRegistry:
                     return pickle_dumps(flat)
         return self.get_value(value).serialize()
 
+    def size_to_stream(self, value: Any) -> int:
+        """The bytes in a value's buffers if `stream` suits it better than `serialize`, else 0.
+
+        That is so for large plain data and arrays, whose hash doesn't depend on the stored bytes.
+        """
+        if _core.get_scheme() == "redun1" or type(value) in self._overrides:
+            return 0
+        inner = leaves(value)
+        size = buffer_size(value, inner)
+        if size < STREAM_FROM:
+            return 0
+        if self.flatten is not None and inner and self.flatten(value, inner) is not value:
+            return 0
+        value_type = self.get_type(type(value))
+        is_stock = value_type is not None and value_type.serialize is self.default_proxy.serialize
+        return size if is_stock else 0
+
+    def stream(self, value: Any, stream: IO[bytes]) -> None:
+        """Write the bytes under which a large value is stored, without a copy of it in memory."""
+        pickle_stream(value, stream)
+
+    def is_intact(self, value: Any, value_hash: str, data: Any) -> bool:
+        """Whether a value read from these bytes is the one of this hash, as far as can be told.
+
+        The hash of an object may cover what is not stored or change with a round trip; those that
+        could be read count as intact.
+        """
+        # A large payload is not copied to be hashed.
+        if type(data) is bytes and _core.hash_tag_bytes("Value", data) == value_hash:
+            return True
+        ((found, plain),) = self.hash_many((value,))
+        is_array = not plain and content_hash(value, self.get_hash) is not None
+        return found == value_hash or not (plain or is_array)
+
     def deserialize(self, type_name: str, data: bytes) -> Any:
         """Read a stored value.
 
@@ -293,7 +330,10 @@ class TypeRegistry:
             if raw_type is None:
                 return pickle_loads(data)
             value_type = self.get_type(raw_type) if isinstance(raw_type, type) else None
-            return (value_type or self.default_proxy).deserialize(raw_type, data)
+            value_type = value_type or self.default_proxy
+            if type(data) is not bytes and _overrides(value_type, self.default_proxy):
+                data = bytes(data)  # it is mapped from a file, which unpickling alone understands
+            return value_type.deserialize(raw_type, data)
         except (ModuleNotFoundError, AttributeError) as error:
             raise InvalidValueError(f"Error parsing value: {error}") from error
 
@@ -325,6 +365,11 @@ class TypeRegistry:
     def iter_subvalues(self, raw_value: Any) -> Iterator[Value]:
         """The Values inside a value, each followed by its own."""
         return self.get_value(raw_value).iter_subvalues()
+
+
+def _overrides(value_type: Any, stock: Any) -> bool:
+    """Whether a class reads its stored bytes in a way of its own."""
+    return value_type.deserialize.__func__ is not stock.deserialize.__func__
 
 
 _type_registry = TypeRegistry()

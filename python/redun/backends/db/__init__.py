@@ -7,11 +7,7 @@ This module holds the public names only.
 from sqlalchemy.engine import Engine
 
 from redun.backends.base import TagEntity, TagMap
-from redun.backends.db.backend import (
-    DEFAULT_MAX_VALUE_SIZE,
-    DEFAULT_VALUE_STORE_MIN_SIZE,
-    RedunBackendDb,
-)
+from redun.backends.db.backend import RedunBackendDb
 from redun.backends.db.connection import (
     RedunSession,
     db_retry,
@@ -19,6 +15,7 @@ from redun.backends.db.connection import (
     with_defer_constraints,
 )
 from redun.backends.db.errors import RedunDatabaseError, RedunVersionError
+from redun.backends.db.options import DEFAULT_MAX_VALUE_SIZE, DEFAULT_VALUE_STORE_MIN_SIZE
 from redun.backends.db.orm import (
     HASH_LEN,
     JSON,

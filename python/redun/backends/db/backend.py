@@ -6,9 +6,9 @@ import copy
 import datetime as dt
 import logging
 import threading
-from collections.abc import Container, Iterable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from sqlalchemy.engine import Engine
 from sqlalchemy.orm import Session, sessionmaker
@@ -32,6 +32,9 @@ from redun.backends.db.connection import (
     db_retry,
 )
 from redun.backends.db.errors import RedunDatabaseError, RedunVersionError
+from redun.backends.db.options import read_options
+from redun.backends.db.orm.parsing import PreviewValue
+from redun.backends.db.payloads import Payloads
 from redun.backends.db.recorder import Recorder
 from redun.backends.db.repo import Repo
 from redun.backends.db.store.cache import CacheRows
@@ -40,12 +43,7 @@ from redun.backends.db.store.handles import HandleRows
 from redun.backends.db.store.runs import RunRows
 from redun.backends.db.store.tags import TagRows, tag_rows
 from redun.backends.db.store.values import ValueStoreRows, value_too_large
-from redun.backends.db.uri import (
-    DEFAULT_DB_URI,
-    get_engine_url,
-    is_memory_uri,
-    parse_automigrate,
-)
+from redun.backends.db.uri import get_engine_url, is_memory_uri
 from redun.backends.db.versions import DBVersionInfo
 from redun.hashing import hashing_as
 from redun.tags import CONTEXT_KEY
@@ -55,9 +53,6 @@ if TYPE_CHECKING:
     from redun.handle import Handle
     from redun.model.job import Job
     from redun.task import Task
-
-DEFAULT_MAX_VALUE_SIZE = 1000000000
-DEFAULT_VALUE_STORE_MIN_SIZE = 1024
 
 
 class RedunBackendDb(RedunBackend):
@@ -84,25 +79,17 @@ class RedunBackendDb(RedunBackend):
         **kwargs: Any,
     ) -> None:
         super().__init__(*args, **kwargs)
-        options: Mapping[str, Any] = {} if config is None else config
-        self.config = options
-        self.db_uri: str = db_uri or options.get("db_uri") or DEFAULT_DB_URI
+        self.config: Mapping[str, Any] = {} if config is None else config
+        options = read_options(self.config, db_uri)
+        self.db_uri = options.db_uri
         self.logger = logger or logging.getLogger("redun")
-        self.automigrate = parse_automigrate(options, self.db_uri)
-        self.max_value_size = int(options.get("max_value_size") or DEFAULT_MAX_VALUE_SIZE)
-        self.value_store: Any = None
-        self.value_store_min_size = int(
-            options.get("value_store_min_size") or DEFAULT_VALUE_STORE_MIN_SIZE
-        )
-        self.retry = Retry(
-            int(options.get("db_retries") or 3),
-            float(options.get("db_retries_backoff") or 1.0),
-            float(options.get("db_retries_backoff_max") or 60.0),
-            self.logger,
-        )
+        self.automigrate = options.automigrate
+        self.max_value_size = options.max_value_size
+        self.value_store: Any = options.value_store
+        self.value_store_min_size = options.value_store_min_size
+        self.retry = Retry(options.retries, options.backoff, options.backoff_max, self.logger)
         self.retrying = False
-        self.new_hash_scheme = options.get("hash_scheme") or versions.DEFAULT_HASH_SCHEME
-        versions.check_hash_scheme(self.new_hash_scheme)
+        self.wanted_hash_scheme = options.hash_scheme
         self.lock = threading.RLock()
         self.engine: Engine | None = None
         self.Session: Any = None
@@ -141,6 +128,15 @@ class RedunBackendDb(RedunBackend):
                     f"Version must be within {versions.required_range()}"
                 )
             scheme = versions.read_hash_scheme(connection)
+        if self.wanted_hash_scheme not in (None, scheme):
+            raise RedunDatabaseError(
+                f"[backend] hash_scheme is '{self.wanted_hash_scheme}', but this repo is hashed as "
+                f"'{scheme}'.",
+                hints=(
+                    "A repo keeps the scheme it was created with: remove the option, or point "
+                    "db_uri at a new repo.",
+                ),
+            )
         self._open(engine, scheme)
 
     def _open(self, engine: Engine, scheme: str) -> None:
@@ -149,14 +145,16 @@ class RedunBackendDb(RedunBackend):
                 return tag_rows(tags)
 
         shared = is_memory_uri(self.db_uri)
+        payloads = Payloads(engine, self.value_store, self.value_store_min_size, self.logger)
+        self.store_from = payloads.store_from
         repo = Repo(
             engine=engine,
-            recorder=Recorder(engine, shared, self.retry, hash_tags),
+            recorder=Recorder(engine, shared, self.retry, hash_tags, payloads.send),
             reader=Reader(engine),
             type_registry=self.type_registry,
             hash_scheme=scheme,
             max_value_size=self.max_value_size,
-            value_store=self.value_store,
+            payloads=payloads,
         )
         self._values = ValueStoreRows(repo)
         self._cache = CacheRows(repo, self._values)
@@ -174,6 +172,7 @@ class RedunBackendDb(RedunBackend):
                 repo.recorder.close()
         finally:
             if repo is not None:
+                repo.payloads.close()
                 repo.reader.close()
             if self._session is not None:
                 self._session.close()
@@ -197,6 +196,17 @@ class RedunBackendDb(RedunBackend):
     def value_too_large(self, value: Any) -> RedunDatabaseError:
         """The error for a value above `max_value_size`."""
         return value_too_large(value, self.max_value_size)
+
+    def stream_payload(self, value_hash: str, write: Callable[[IO[bytes]], object]) -> None:
+        if not self.repo.payloads.stream(value_hash, write, self.max_value_size):
+            raise value_too_large(PreviewValue("Value", value_hash, -1), self.max_value_size)
+
+    def distrust_payloads(self) -> None:
+        self.repo.payloads.distrust()
+
+    @property
+    def lost_payloads(self) -> bool:
+        return self.repo.payloads.some_lost
 
     # Versions.
 
@@ -228,7 +238,11 @@ class RedunBackendDb(RedunBackend):
         Raises `RedunVersionError` if the database is too new for this program.
         """
         versions.migrate_db(
-            self.create_engine(), desired_version, upgrade_only, self.new_hash_scheme, self.logger
+            self.create_engine(),
+            desired_version,
+            upgrade_only,
+            self.wanted_hash_scheme or versions.DEFAULT_HASH_SCHEME,
+            self.logger,
         )
 
     # Sessions.

@@ -74,6 +74,8 @@ class Batch:
         self.evaluations.update(map(_first, records.evaluations))
         self.values.update(map(_first, records.values))
         self.bytes += sum([len(row[3]) for row in records.values])
+        if records.payloads:
+            self.bytes += sum([len(data) for _, data in records.payloads])
         if records.call_nodes:
             self.calls.update(map(_first, records.call_nodes))
             self.call_keys.update([(row[2], row[3]) for row in records.call_nodes])

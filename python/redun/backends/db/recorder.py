@@ -52,6 +52,7 @@ class Recorder:
     shared : the engine has one connection for everybody (a repo in memory).
     retry : how to go on when the database is locked.
     hash_tags : (entity_type, entity_id, key, value) of plain tags -> rows of the table `tag`.
+    send_payloads : puts (value_hash, data) into the value store; called before the rows are written.
     """
 
     def __init__(
@@ -60,11 +61,13 @@ class Recorder:
         shared: bool,
         retry: Retry,
         hash_tags: Callable[[list[tuple[str, str, str, Any]]], list[tuple[Any, ...]]],
+        send_payloads: Callable[[list[tuple[str, bytes]]], None],
     ) -> None:
         self._engine = engine
         self._shared = shared
         self._retry = retry
         self._hash_tags = hash_tags
+        self._send_payloads = send_payloads
         self._sqlite = engine.dialect.name == "sqlite"
         self._inserts = compile_inserts(engine.dialect)
         mark = "?" if engine.dialect.paramstyle == "qmark" else "%s"
@@ -75,6 +78,7 @@ class Recorder:
         self._planner = Planner()
         self._connection: Connection | None = None
         self._unwritten: list[Plan] = []
+        self._unsent: list[tuple[str, bytes]] = []
         self._error: BaseException | None = None
         # Held by whoever writes. Taken before `_handover` where both are held.
         self._writing = threading.RLock()
@@ -233,10 +237,15 @@ class Recorder:
             plan = self._planner.plan(batch, time.time(), everything)
             if plan:
                 self._unwritten.append(plan)
+            self._unsent += batch.records.payloads
             if not self._unwritten:
                 return
             started = time.monotonic()
             try:
+                # A row says that the payload is there, so that comes first.
+                if self._unsent:
+                    self._send_payloads(self._unsent)
+                    self._unsent.clear()
                 self._run_transaction(self._write_plans, "record")
             except BaseException as error:
                 self._error = error

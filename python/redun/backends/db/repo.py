@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy.engine import Connection, Engine
 
 from redun.backends.db.connection import Reader
+from redun.backends.db.payloads import Payloads
 from redun.backends.db.recorder import Recorder
 from redun.hashing import hashing_as
 
@@ -22,8 +23,8 @@ class Repo:
     """
     An open repo.
 
-    `reader` sees what is committed; `recorder` writes; `value_store` holds large payloads, or is
-    None. `max_value_size` is in bytes.
+    `reader` sees what is committed; `recorder` writes; `payloads` are those in the value store.
+    `max_value_size` is in bytes.
     """
 
     engine: Engine
@@ -32,7 +33,7 @@ class Repo:
     type_registry: TypeRegistry
     hash_scheme: str
     max_value_size: int
-    value_store: Any = None
+    payloads: Payloads
 
     def hashing(self) -> Any:
         """A context in which hashes are those of this repo."""

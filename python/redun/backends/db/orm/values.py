@@ -109,13 +109,13 @@ class Value(Base):
 
         Only plain data and the library's own types are built; anything else is shown as an object
         with the class's name, its arguments and state, so that looking at a repo runs no code out
-        of it. None if the value store lost the payload. Raises `AssertionError` if the payload is
-        stored elsewhere and no value store is configured.
+        of it. None if the payload is stored elsewhere and can't be had.
         """
         data = self.value
         if not data:
-            data, found = self._read_value_store()
-            if not found:
+            store = self._value_store()
+            data = store.read(self.value_hash) if store is not None else None
+            if data is None:
                 return None
         return parse_value(self._registry(), self.type, self.format, data)
 
@@ -131,9 +131,11 @@ class Value(Base):
         if len(data) > MAX_VALUE_SIZE_PREVIEW:
             return PreviewValue(self.type, self.value_hash, len(data))
         if not data:
-            data, found = self._read_value_store()
-            if not found:
-                return preview_payload(None, self.type, self.format, None, self.value_hash)
+            store = self._value_store()
+            size = store.size(self.value_hash) if store is not None else -1
+            if size > MAX_VALUE_SIZE_PREVIEW:
+                return PreviewValue(self.type, self.value_hash, size)
+            data = store.read(self.value_hash) if size >= 0 else None
         return preview_payload(self._registry(), self.type, self.format, data, self.value_hash)
 
     def _payload_size(self) -> int:
@@ -144,10 +146,8 @@ class Value(Base):
         query = sa.select(sa.func.length(Value.value)).where(Value.value_hash == self.value_hash)
         return session_of(self).execute(query).scalar_one()
 
-    def _read_value_store(self) -> tuple[bytes, bool]:
-        store = getattr(self._backend(), "value_store", None)
-        assert store is not None, "ValueStore is not defined."
-        return store.get(self.value_hash)
+    def _value_store(self) -> Any:
+        return getattr(self._backend(), "value_store", None)
 
     def _backend(self) -> Any:
         return getattr(object_session(self), "backend", None)

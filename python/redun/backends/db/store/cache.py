@@ -12,6 +12,7 @@ from redun.backends.base import CacheHit, CacheQuery
 from redun.backends.db import orm
 from redun.backends.db.repo import Repo
 from redun.backends.db.store.values import ValueStoreRows
+from redun.backends.value_store import Payload
 from redun.tags import CONTEXT_KEY
 
 if TYPE_CHECKING:
@@ -65,10 +66,11 @@ class CacheRows:
             found = {
                 row[0]: row[1:] for row in self._repo.reader.rows(SELECT_EVALUATIONS, eval_hashes)
             }
+            payloads = self._fetch(found.values())
             for index in single:
                 row = found.get(queries[index].eval_hash)
                 if row is not None:
-                    hits[index] = self._hit(row, None)
+                    hits[index] = _hit(row, None, payloads)
         return hits
 
     def get_results(self, call_hashes: Iterable[str]) -> dict[str, CacheHit]:
@@ -76,12 +78,10 @@ class CacheRows:
         wanted = list(call_hashes)
         if self._repo.recorder.pending_calls(wanted):
             self._repo.recorder.flush(everything=False)
-        results = {}
-        for call_hash, *row in self._repo.reader.rows(SELECT_RESULTS, wanted):
-            hit = self._hit(row, call_hash)
-            if hit is not None:
-                results[call_hash] = hit
-        return results
+        found = {row[0]: row[1:] for row in self._repo.reader.rows(SELECT_RESULTS, wanted)}
+        payloads = self._fetch(found.values())
+        hits = {call_hash: _hit(row, call_hash, payloads) for call_hash, row in found.items()}
+        return {call_hash: hit for call_hash, hit in hits.items() if hit is not None}
 
     def known_calls(self, call_hashes: Iterable[str]) -> set[str]:
         """Those of the calls that are recorded or handed over."""
@@ -193,9 +193,10 @@ class CacheRows:
         if fitting:
             found = self._repo.reader.rows(SELECT_RESULTS, list(set(fitting.values())))
             results = {row[0]: row[1:] for row in found}
+            payloads = self._fetch(results.values())
             for index, call in fitting.items():
                 if call in results:
-                    hits[index] = self._hit(results[call], call)
+                    hits[index] = _hit(results[call], call, payloads)
 
     def _find_candidates(
         self, queries: list[CacheQuery], indexes: list[int]
@@ -232,17 +233,20 @@ class CacheRows:
             contexts[call_hash].add(value.strip('"') if isinstance(value, str) else value)
         return contexts
 
-    def _hit(self, row: Sequence[Any], call_hash: str | None) -> CacheHit | None:
-        """
-        The hit that (value_hash, type, data) is; None if the data is elsewhere and can't be had.
-        """
-        value_hash, type_name, data = row
-        if not data:
-            store = self._repo.value_store
-            data, found = store.get(value_hash) if store is not None else (b"", False)
-            if not found:
-                return None
+    def _fetch(self, rows: Iterable[Sequence[Any]]) -> dict[str, Payload]:
+        """The payloads that rows (value_hash, type, data) leave to the value store."""
+        return self._repo.payloads.fetch([row[0] for row in rows if not row[2]])
+
+
+def _hit(
+    row: Sequence[Any], call_hash: str | None, payloads: dict[str, Payload]
+) -> CacheHit | None:
+    """The hit that (value_hash, type, data) is; None if the data is elsewhere and can't be had."""
+    value_hash, type_name, data = row
+    if data:
         return CacheHit(value_hash, type_name, data, call_hash)
+    payload: Any = payloads.get(value_hash)
+    return None if payload is None else CacheHit(value_hash, type_name, payload, call_hash, True)
 
 
 def _newest_call(task_hash: str, connection: sa.Connection) -> Any:

@@ -54,8 +54,11 @@ class ValueStoreRows:
             if len(data) > self._repo.max_value_size:
                 raise value_too_large(value, self._repo.max_value_size)
             value_hash = registry.get_hash(value, data=data)
-            if not self.known([value_hash]):
-                self._add_rows(records, value_hash, value, data)
+            stored = len(data) >= self._repo.payloads.store_from
+            if stored:
+                records.payloads.append((value_hash, data))
+            if stored or not self.known([value_hash]):
+                self._add_rows(records, value_hash, value, b"" if stored else data)
                 for child in registry.iter_subvalues(value):
                     child_hash = registry.get_hash(child)
                     records.subvalues.append((child_hash, value_hash))
@@ -66,7 +69,7 @@ class ValueStoreRows:
         """
         Returns (value, True), or (None, False) if it is missing or can't be used any more.
 
-        Raises `AssertionError` if the payload is stored elsewhere and no value store is configured.
+        That includes payloads that the value store has lost, or that are damaged.
         """
         for _, type_name, data in self._repo.rows(SELECT_VALUE, [value_hash]):
             return self.load(value_hash, type_name, data)
@@ -74,16 +77,26 @@ class ValueStoreRows:
 
     def load(self, value_hash: str, type_name: str, data: bytes) -> tuple[Any, bool]:
         """Deserializes a row as `get` does."""
-        if not data:
-            assert self._repo.value_store is not None, "ValueStore is not defined."
-            data, found = self._repo.value_store.get(value_hash)
-            if not found:
+        stored = not data
+        if stored:
+            payload: Any = self._repo.payloads.fetch([value_hash]).get(value_hash)
+            if payload is None:
                 return None, False
-        try:
-            with self._repo.hashing():
-                return self._repo.type_registry.deserialize(type_name, data), True
-        except InvalidValueError:
-            return None, False
+            data = payload
+        registry = self._repo.type_registry
+        with self._repo.hashing():
+            try:
+                value = registry.deserialize(type_name, data)
+            except InvalidValueError:
+                return None, False
+            except Exception:
+                if not stored:
+                    raise
+            else:
+                if not stored or registry.is_intact(value, value_hash, data):
+                    return value, True
+        self._repo.payloads.distrust()
+        return None, False
 
     def _add_rows(self, records: Records, value_hash: str, value: Any, data: bytes) -> None:
         registry = self._repo.type_registry
