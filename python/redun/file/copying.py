@@ -2,30 +2,44 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import sys
 from typing import IO
 
+from redun.file.errors import RedunFileNotFoundError, RedunOSError
 from redun.file.file import File
 from redun.file.fileset import Dir
-from redun.file.fs.base import copy_stream, open_file
+from redun.file.fs.base import COPY_BLOCK, open_file
+from redun.file.transfer import Progress, copy_files
 
 
-def copy_file(src_path: str | None, dest_path: str | None, recursive: bool = False) -> None:
-    """Copy a file, or a directory if `recursive`.
+def copy_file(
+    src_path: str | None,
+    dest_path: str | None,
+    recursive: bool = False,
+    progress: Progress | None = None,
+) -> None:
+    """Copy a file, or all files of a directory if `recursive`.
 
     Parameters
     ----------
     src_path, dest_path
         Paths or URLs; None for standard input and output, copied as bytes.
+    progress
+        Called now and then with what is done, what there is in all (None: not known) and what that
+        counts, "files" or "bytes".
 
     Raises
     ------
     ValueError
         `recursive` with standard input or output.
+    RedunFileNotFoundError
+        There is no such directory.
     """
     if src_path is not None and dest_path is not None:
         if recursive:
-            Dir(src_path).copy_to(Dir(dest_path))
+            _copy_tree(src_path, dest_path, progress)
         else:
             File(src_path).copy_to(File(dest_path))
         return
@@ -35,4 +49,25 @@ def copy_file(src_path: str | None, dest_path: str | None, recursive: bool = Fal
     with source:
         dest: IO = sys.stdout.buffer if dest_path is None else open_file(dest_path, "wb")
         with dest:
-            copy_stream(source, dest)
+            _copy_stream(source, dest, progress)
+
+
+def _copy_tree(src_path: str, dest_path: str, progress: Progress | None) -> None:
+    source, dest = Dir(src_path), Dir(dest_path)
+    pairs = source.pairs_with(dest)
+    if not pairs:
+        if source.filesystem.isfile(src_path):
+            raise RedunOSError(src_path, errno.ENOTDIR, os.strerror(errno.ENOTDIR))
+        if not source.exists():
+            raise RedunFileNotFoundError(src_path, errno.ENOENT, os.strerror(errno.ENOENT))
+        dest.mkdir()
+    copy_files(pairs, progress=progress)
+
+
+def _copy_stream(source: IO, dest: IO, progress: Progress | None) -> None:
+    done = 0
+    while block := source.read(COPY_BLOCK):
+        dest.write(block)
+        done += len(block)
+        if progress:
+            progress(done, None, "bytes")

@@ -10,6 +10,7 @@ from redun.file.families import PLAIN, FileClasses
 from redun.file.file import File, as_path
 from redun.file.fs.base import FileSystem, get_filesystem
 from redun.file.memo import HashMemo
+from redun.file.transfer import copy_files
 from redun.hashing import get_scheme, hash_struct
 from redun.value.base import Value
 
@@ -166,18 +167,21 @@ class Dir(FileSet):
         return os.path.relpath(path, self.path)
 
     def copy_to(self, dest_dir: Dir, skip_if_exists: bool = False) -> Dir:
-        """Copy every file to another directory and return that.
+        """Copy every file to another directory, several at a time, and return that.
 
         Parameters
         ----------
         skip_if_exists
             Leave existing files of the destination as they are.
         """
-        for file in self:
-            file.copy_to(dest_dir.file(self.rel_path(file.path)), skip_if_exists=skip_if_exists)
+        copy_files(self.pairs_with(dest_dir), skip_if_exists)
         if dest_dir._hash is not None:
             dest_dir.update_hash()
         return dest_dir
+
+    def pairs_with(self, dest_dir: Dir) -> list[tuple[File, File]]:
+        """Each file, with its place in another directory."""
+        return [(file, dest_dir.file(self.rel_path(file.path))) for file in self]
 
     def shell_copy_to(self, dest_path: str, as_mount: bool = False) -> str:
         """The shell command that copies this directory."""

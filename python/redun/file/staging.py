@@ -7,6 +7,7 @@ from typing import Any, Generic, TypeVar
 from redun.file.families import PLAIN, FileClasses
 from redun.file.file import File
 from redun.file.fileset import Dir
+from redun.file.fs.local import no_option
 from redun.hashing import hash_struct
 from redun.value.base import Value
 
@@ -68,7 +69,7 @@ class Staging(Value, Generic[T]):
         """The shell command of `stage`; "" if both are one path."""
         if self._is_same():
             return ""
-        return self.remote.shell_copy_to(self.local.path, as_mount=as_mount)
+        return self.remote.shell_copy_to(no_option(self.local.path), as_mount=as_mount)
 
     def render_unstage(self, as_mount: bool = False) -> str:
         """The shell command of `unstage`; "" if both are one path."""

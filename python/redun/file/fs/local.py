@@ -134,11 +134,12 @@ class LocalFileSystem(FileSystem):
         check_recursive(src_path, dest_path, recursive)
         if src_path is None and dest_path is None:
             raise ValueError("At least one path must be defined.")
+        src_path = src_path and no_option(src_path)
+        dest_path = dest_path and no_option(dest_path)
         for path in (src_path, dest_path):
             if path is not None and get_proto(path) != "local":
                 remote = get_filesystem(url=path)
                 return remote.shell_copy(src_path, dest_path, recursive, as_mount)
-        src_path, dest_path = _no_option(src_path), _no_option(dest_path)
         if src_path is None:
             assert dest_path is not None
             return f"cat > {quote(dest_path)}"
@@ -182,9 +183,9 @@ def _copy_local(src_path: str, dest_path: str) -> None:
     draft.publish()
 
 
-def _no_option(path: str | None) -> str | None:
-    """A path that a command does not take for an option."""
-    return f"./{path}" if path is not None and path.startswith("-") else path
+def no_option(path: str) -> str:
+    """A path that no command takes for an option or for standard input."""
+    return f"./{path}" if path.startswith("-") else path
 
 
 def _make_parent(path: str) -> None:
