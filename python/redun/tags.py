@@ -11,6 +11,8 @@ PROJECT_KEY = "project"
 DOC_KEY = "doc"
 USER_KEY = "user"
 CONTEXT_KEY = "redun.context"
+#: What only the engine knows of why a job ran; a JSON object with a `cause`.
+REASON_KEY = "redun.reason"
 
 
 class _AnyValue:

@@ -267,6 +267,18 @@ class RedunBackend(abc.ABC):
     ) -> None:
         """Records the result of one reduction; `value` is ignored if `value_hash` is given."""
 
+    def get_task_versions(self, names: Iterable[str]) -> dict[str, set[str]]:
+        """The hashes recorded of tasks, by full name; for explanations only."""
+        return {}
+
+    def get_call_outcomes(self, args_hashes: Iterable[str]) -> dict[tuple[str, str], str]:
+        """
+        The calls recorded with some arguments: (task hash, args hash) -> type name of the result.
+
+        For explanations only.
+        """
+        return {}
+
     @abc.abstractmethod
     def explain_cache_miss(self, task: Task, args_hash: str) -> dict[str, Any] | None:
         """Says what changed since the most similar recorded call."""

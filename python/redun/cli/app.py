@@ -28,6 +28,8 @@ COMMANDS = {
     "launch": LazyCommand("redun.cli.commands.launch", "Run a shell command on an executor."),
     "log": LazyCommand("redun.cli.commands.log", "Show information on historical runs."),
     "fs": LazyCommand("redun.cli.commands.fs", "List file systems, or copy files between them."),
+    "why": LazyCommand("redun.cli.commands.why", "Say why jobs ran and were not cached."),
+    "diff": LazyCommand("redun.cli.commands.diff", "Compare two executions."),
     "db": LazyCommand("redun.cli.commands.db", "Manage redun repo database."),
     "repo": LazyCommand("redun.cli.commands.repo", "Manage redun repos."),
 }

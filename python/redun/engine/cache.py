@@ -109,8 +109,10 @@ class Cache:
         if isinstance(value, ErrorValue):
             return None
         found = leaves(value)
-        if found and not self._valid(found):
-            return InvalidResult(value)
+        if found:
+            invalid = self._first_invalid(found)
+            if invalid:
+                return InvalidResult(value, invalid[0])
         return Reuse(value, hit.value_hash, hit.call_hash, found, subtree)
 
     def _explain_unreadable(self, hit: CacheHit, error: Exception) -> None:
@@ -125,10 +127,10 @@ class Cache:
                 f"so its call runs again: {trim_string(reason, 500)}"
             )
 
-    def _valid(self, found: Iterable[Any]) -> bool:
-        """Whether all leaves are still valid; an expression is if what it is made of is."""
+    def _first_invalid(self, found: Iterable[Any]) -> list[Any]:
+        """The first leaf that isn't valid any more; an expression is if what it is made of is."""
         is_valid = self._types.is_valid
-        return all(is_valid(leaf) for leaf in found)
+        return next(([leaf] for leaf in found if not is_valid(leaf)), [])
 
     def replay(self, call_hashes: list[str]) -> dict[str, Any]:
         """Return the results of calls of this run, errors included, by call hash.
@@ -174,6 +176,7 @@ class Cache:
 
 
 class InvalidResult(NamedTuple):
-    """A recorded result that is no longer valid, such as a file that has changed."""
+    """A recorded result that is no longer valid because of one of its leaves, such as a file."""
 
     value: Any
+    leaf: Any

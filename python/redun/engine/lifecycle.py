@@ -57,6 +57,7 @@ class Lifecycle:
         self._cache = run.cache
         self._report = run.report
         self._attempts = run.attempts
+        self._reasons = run.reasons
         self._dryrun = run.dryrun
         self._listeners = scheduler.listeners
         self._errors: dict[int, tuple[BaseException, ErrorValue, str]] = {}
@@ -214,6 +215,7 @@ class Lifecycle:
     def look_up(self, jobs: list[Job]) -> None:
         """Look calls up in the repo."""
         checked = self._planner.checks_outputs
+        missed: list[Job] = []
         for job, found in zip(jobs, self._cache.look_up(jobs), strict=True):
             if isinstance(found, Reuse) and checked and job.plan.must_exist:
                 # The option may be new: a file that was missing then is still as it was.
@@ -224,9 +226,13 @@ class Lifecycle:
                 continue
             if isinstance(found, InvalidResult):
                 self._report.invalid(job, found.value)
+                self._reasons.invalid(job, found.leaf)
             elif self._dryrun:
                 self._report.miss(job, self._cache.explain_miss(job))
+            else:
+                missed.append(job)
             self.miss(job)
+        self._reasons.missed(missed)
 
     def replay(self, jobs: list[tuple[Job, int]]) -> None:
         """Take the results of equal calls that have ended in this run."""
@@ -323,7 +329,7 @@ class Lifecycle:
                 self._scheduler.before_run(job)
                 if job.plan.patient:
                     self._attempts.submitted(job, executor)
-                self._report.started(job, "Run")
+                self._report.started(job, "Run", self._reasons.take(job))
                 if self._listeners:
                     self._tell(job, "STARTED")
                 if job.task.script:

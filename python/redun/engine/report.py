@@ -45,10 +45,11 @@ class Report:
         self._log = log
         self._logger = logger
 
-    def started(self, job: Job, action: str) -> None:
-        """A job begins; `action` is Run or Dryrun."""
+    def started(self, job: Job, action: str, reason: str = "") -> None:
+        """A job begins; `action` is Run or Dryrun, `reason` says why it is not reused."""
         if self._logger.isEnabledFor(logging.INFO):
-            self._line(action, job, f" on {job.plan.executor}")
+            shown = f" ({reason})" if reason else ""
+            self._line(action, job, f" on {job.plan.executor}{shown}")
 
     def cached(self, job: Job, call_hash: str | None) -> None:
         """A job takes a recorded result."""

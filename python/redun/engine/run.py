@@ -14,6 +14,7 @@ from redun.engine.failures import Failures
 from redun.engine.lifecycle import Lifecycle
 from redun.engine.memory import Memory
 from redun.engine.plan import Planner
+from redun.engine.reasons import Reasons
 from redun.engine.record import Journal
 from redun.engine.report import Report, task_traceback
 from redun.engine.wire import Wire
@@ -70,6 +71,7 @@ class Run:
         self.journal = Journal(
             scheduler.backend, scheduler.type_registry, scheduler.task_registry, self.wire
         )
+        self.reasons = Reasons(scheduler.backend, scheduler.logger, use_cache)
         self.cache = Cache(scheduler.backend, scheduler.type_registry, scheduler.task_registry)
         self.memory = Memory(self.cache, self.journal, scheduler.type_registry)
         self._scheduler = scheduler

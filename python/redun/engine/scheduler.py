@@ -19,6 +19,7 @@ from redun.engine.async_calls import AsyncCalls
 from redun.engine.collector import patient_collector
 from redun.engine.interrupts import Interrupts
 from redun.engine.listener import SchedulerListener
+from redun.engine.reasons import CACHE_OFF
 from redun.engine.report import (
     count_jobs,
     format_job_statuses,
@@ -277,7 +278,7 @@ class Scheduler:
         try:
             with scheduler_running(self), patient_collector():
                 root = self._rooted(expr)
-                self._record_execution(execution, exec_argv, tags)
+                self._record_execution(execution, exec_argv, tags if cache else [*tags, CACHE_OFF])
                 self.log(f"Start Execution {execution.id}:  redun {shlex.join(exec_argv[1:])}")
                 run = Run(self, execution, exec_argv, dryrun, cache, keep_going)
                 return self._run_expr(root, run)

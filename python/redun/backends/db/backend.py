@@ -318,6 +318,12 @@ class RedunBackendDb(RedunBackend):
     def known_values(self, value_hashes: Iterable[str]) -> set[str]:
         return self._values.known(value_hashes)
 
+    def get_task_versions(self, names: Iterable[str]) -> dict[str, set[str]]:
+        return self._cache.get_task_versions(names)
+
+    def get_call_outcomes(self, args_hashes: Iterable[str]) -> dict[tuple[str, str], str]:
+        return self._cache.get_outcomes(args_hashes)
+
     # Values and the cache.
 
     @db_retry

@@ -36,6 +36,12 @@ SELECT_RESULTS = """
     FROM call_node AS c JOIN value AS v ON v.value_hash = c.value_hash
     WHERE c.call_hash {in_ids}
 """
+SELECT_VERSIONS = "SELECT namespace, name, hash FROM task WHERE name {in_ids}"
+SELECT_OUTCOMES = """
+    SELECT c.task_hash, c.args_hash, v.type
+    FROM call_node AS c JOIN value AS v ON v.value_hash = c.value_hash
+    WHERE c.args_hash {in_ids}
+"""
 SELECT_KNOWN_CALLS = "SELECT call_hash FROM call_node WHERE call_hash {in_ids}"
 
 # How many of the calls of a task are looked at to find the newest.
@@ -125,6 +131,19 @@ class CacheRows:
             contexts = self._contexts(calls)
             calls = [call for call in calls if context_hash in contexts[call]]
         return calls[0] if calls else None
+
+    def get_task_versions(self, names: Iterable[str]) -> dict[str, set[str]]:
+        """The committed hashes of tasks, by full name."""
+        wanted = {name.rpartition(".")[2] for name in names}
+        found: dict[str, set[str]] = defaultdict(set)
+        for namespace, name, task_hash in self._repo.reader.rows(SELECT_VERSIONS, list(wanted)):
+            found[f"{namespace}.{name}" if namespace else name].add(task_hash)
+        return found
+
+    def get_outcomes(self, args_hashes: Iterable[str]) -> dict[tuple[str, str], str]:
+        """Of committed calls with these arguments: (task hash, args hash) -> type of the result."""
+        rows = self._repo.reader.rows(SELECT_OUTCOMES, list(args_hashes))
+        return {(task, args): type_name for task, args, type_name in rows}
 
     def explain_miss(self, task: Task, args_hash: str) -> dict[str, Any]:
         """What changed since the most similar call; see `RedunBackend.explain_cache_miss`."""

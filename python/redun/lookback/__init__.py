@@ -1,0 +1,1 @@
+"""Looking back: why jobs ran, what differs between executions. Reads repos, runs nothing."""
