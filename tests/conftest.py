@@ -18,6 +18,8 @@ import pytest
 if TYPE_CHECKING:
     from redun.scheduler import Scheduler
 
+pytest_plugins = ["redun_postgres"]
+
 REDUN = Path(sys.executable).parent / "redun"
 
 
@@ -57,11 +59,16 @@ def workdir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
-def scheduler() -> Iterator[Scheduler]:
-    """A scheduler on an in-memory repo of its own."""
+def scheduler(repo_uri: str) -> Iterator[Scheduler]:
+    """A scheduler on a repo of its own, in memory unless PostgreSQL is asked for."""
+    from redun.config import Config
     from redun.scheduler import Scheduler
 
-    scheduler = Scheduler()
+    if repo_uri.startswith("sqlite"):
+        scheduler = Scheduler()
+    else:
+        scheduler = Scheduler(config=Config({"backend": {"db_uri": repo_uri}}))
+        scheduler.load()
     yield scheduler
     scheduler.backend.close()
 

@@ -83,7 +83,7 @@ def get_abs_url(uri: str, base: str) -> str:
 
 
 def get_abs_db_uri(db_uri: str, config_dir: str, cwd: str | None = None) -> str:
-    """Make a database URI absolute.
+    """Make the URI of a database file absolute; those of servers and of memory stay as they are.
 
     Parameters
     ----------
@@ -94,6 +94,9 @@ def get_abs_db_uri(db_uri: str, config_dir: str, cwd: str | None = None) -> str:
     cwd
         Base directory; the working directory by default.
     """
+    scheme, _, path = db_uri.partition(":")
+    if not scheme.startswith("sqlite") or path.partition("?")[0] == "///:memory:":
+        return db_uri
     return get_abs_url(db_uri, get_abs_config_dir(config_dir, cwd))
 
 

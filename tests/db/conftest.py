@@ -17,9 +17,9 @@ START = 1_700_000_000.0
 
 
 @pytest.fixture
-def backend() -> Iterator[RedunBackendDb]:
-    """An open repo in memory."""
-    backend = RedunBackendDb("sqlite:///:memory:")
+def backend(repo_uri: str) -> Iterator[RedunBackendDb]:
+    """An open repo, on SQLite in memory."""
+    backend = RedunBackendDb(repo_uri)
     backend.load()
     yield backend
     backend.close()
@@ -27,14 +27,14 @@ def backend() -> Iterator[RedunBackendDb]:
 
 @pytest.fixture
 def db_path(tmp_path: Path) -> Path:
-    """Where the repo of `file_backend` is."""
+    """Where the repo of `file_backend` is on SQLite."""
     return tmp_path / "redun.db"
 
 
 @pytest.fixture
-def file_backend(db_path: Path) -> Iterator[RedunBackendDb]:
-    """An open repo in a file."""
-    backend = RedunBackendDb(f"sqlite:///{db_path}")
+def file_backend(shared_repo_uri: str) -> Iterator[RedunBackendDb]:
+    """An open repo that others can open too, on SQLite in a file."""
+    backend = RedunBackendDb(shared_repo_uri)
     backend.load()
     yield backend
     backend.close()
@@ -52,6 +52,24 @@ def read_rows() -> Callable[..., list[tuple[Any, ...]]]:
             connection.close()
 
     return read
+
+
+@pytest.fixture
+def select(shared_repo_uri: str) -> Callable[..., list[tuple[Any, ...]]]:
+    """Runs a query on the repo of `file_backend` as somebody else would, and returns the rows."""
+
+    def run(query: str) -> list[tuple[Any, ...]]:
+        import psycopg
+
+        is_file = shared_repo_uri.startswith("sqlite")
+        connect: Any = sqlite3.connect if is_file else psycopg.connect
+        connection = connect(shared_repo_uri.removeprefix("sqlite:///"))
+        try:
+            return list(connection.execute(query).fetchall())
+        finally:
+            connection.close()
+
+    return run
 
 
 @pytest.fixture

@@ -29,6 +29,8 @@ from redun.db_utils import filter_in, get_or_create, query_filter_in
 from redun.file import Dir, File
 from redun.hashing import get_scheme, hash_struct
 
+pytestmark = pytest.mark.each_repo
+
 redun_namespace = "dbtest"
 
 
@@ -86,11 +88,11 @@ def test_credentials_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) 
     with pytest.raises(RedunDatabaseError, match="Do not include passwords in DB URIs"):
         url("postgresql://me:secret@host/db")
     monkeypatch.setenv("REDUN_DB_PASSWORD", "a b/c")
-    assert url("postgresql://host/db") == "postgresql://host/db"
-    assert url("postgresql://me@host/db") == "postgresql://me:a b%2Fc@host/db"
+    assert url("postgresql://host/db") == "postgresql+psycopg://host/db"
+    assert url("postgresql+psycopg2://me@host/db") == "postgresql+psycopg2://me:a b%2Fc@host/db"
     monkeypatch.setenv("OTHER_USER", "you")
     assert url("postgresql://me@host/db", db_username_env="OTHER_USER") == (
-        "postgresql://you:a b%2Fc@host/db"
+        "postgresql+psycopg://you:a b%2Fc@host/db"
     )
     assert url("sqlite:///a.db") == "sqlite:///a.db"
 
@@ -118,6 +120,7 @@ def test_using_a_repo_that_is_not_open() -> None:
             use()
 
 
+@pytest.mark.sqlite
 def test_file_repos_use_a_write_ahead_log(file_backend, db_path, read_rows) -> None:
     assert read_rows(db_path, "PRAGMA journal_mode") == [("wal",)]
     with file_backend.engine.connect() as connection:
@@ -169,6 +172,7 @@ def test_clone_shares_the_repo_but_not_the_session(file_backend) -> None:
     clone.session.close()
 
 
+@pytest.mark.sqlite
 def test_with_defer_constraints_restores_the_checks(file_backend) -> None:
     session = file_backend.session
 
@@ -298,7 +302,7 @@ def test_call_node_with_arguments(backend: RedunBackendDb) -> None:
 # Runs.
 
 
-def test_jobs_of_an_execution(file_backend: RedunBackendDb, read_rows, db_path) -> None:
+def test_jobs_of_an_execution(repo_kind, file_backend: RedunBackendDb, select) -> None:
     start = dt.datetime(2022, 1, 1, 12, tzinfo=dt.timezone(dt.timedelta(hours=2)))
     file_backend.record_execution("exec", ["redun", "run", "é"])
     assert file_backend.session.get(Execution, "exec") is None
@@ -320,11 +324,10 @@ def test_jobs_of_an_execution(file_backend: RedunBackendDb, read_rows, db_path) 
     assert file_backend.get_job("missing") is None
     file_backend.record_job_end(root, start + dt.timedelta(seconds=3))
     assert file_backend.session.get(Job, "root").duration == dt.timedelta(seconds=3)
-    query = "SELECT start_time FROM job ORDER BY id"
-    assert read_rows(db_path, query) == [
-        ("2022-01-01 10:00:01.000000",),
-        ("2022-01-01 10:00:00.000000",),
-    ]
+    moments = [start + dt.timedelta(seconds=1), start]
+    if repo_kind == "sqlite":
+        moments = ["2022-01-01 10:00:01.000000", "2022-01-01 10:00:00.000000"]
+    assert [row[0] for row in select("SELECT start_time FROM job ORDER BY id")] == moments
     before = file_backend.session.get(Execution, "exec").updated_time
     file_backend.record_updated_time("exec")
     file_backend.record_updated_time("missing")

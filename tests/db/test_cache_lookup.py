@@ -10,6 +10,8 @@ from redun.backends.base import CacheHit, CacheQuery, Records
 from redun.backends.db import RedunBackendDb
 from redun.task import CacheCheckValid, CacheResult, CacheScope
 
+pytestmark = pytest.mark.each_repo
+
 redun_namespace = "dbcache"
 
 PICKLE = "application/python-pickle"

@@ -35,6 +35,8 @@ from redun.backends.value_store import ValueStore
 from redun.file import File as BaseFile
 from redun.scheduler import ErrorValue
 
+pytestmark = pytest.mark.each_repo
+
 PICKLE = "application/python-pickle"
 TASK = "t" * 40
 
@@ -426,6 +428,7 @@ def test_moments_with_and_without_fraction_are_read(graph: RedunBackendDb) -> No
     }
 
 
+@pytest.mark.sqlite
 def test_json_is_compact_sorted_ascii(backend: RedunBackendDb) -> None:
     backend.record_tags(TagEntity.Job, "j", [("k", {"b": [1, None], "a": "é"})])
     backend.record_tags(TagEntity.Job, "j", [("none", None)])

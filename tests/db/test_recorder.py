@@ -27,25 +27,24 @@ def wait_until(condition, timeout: float = 20.0) -> None:
         time.sleep(0.005)
 
 
-def count(path: Path, table: str) -> int:
-    connection = sqlite3.connect(path)
-    try:
-        return connection.execute(f"SELECT COUNT(*) FROM {table}").fetchone()[0]
-    finally:
-        connection.close()
+def count(select, table: str) -> int:
+    ((number,),) = select(f"SELECT COUNT(*) FROM {table}")
+    return number
 
 
+@pytest.mark.each_repo
 def test_rows_are_written_by_themselves_after_a_moment(
-    file_backend: RedunBackendDb, db_path, make_jobs
+    file_backend: RedunBackendDb, select, make_jobs
 ) -> None:
     records = make_jobs(10)
     file_backend.record(records)
     assert len(records) == 0
-    wait_until(lambda: count(db_path, "call_node") == 10)
-    assert count(db_path, "job") == 11  # the root is still running, but its children refer to it
+    wait_until(lambda: count(select, "call_node") == 10)
+    assert count(select, "job") == 11  # the root is still running, but its children refer to it
     assert file_backend.known_calls(["0" * 40]) == set()
 
 
+@pytest.mark.each_repo
 @pytest.mark.parametrize("kind", ["backend", "file_backend"])
 def test_all_kinds_of_rows(kind: str, request, make_jobs, make_hash) -> None:
     backend = request.getfixturevalue(kind)
@@ -82,6 +81,7 @@ def test_all_kinds_of_rows(kind: str, request, make_jobs, make_hash) -> None:
     assert (child.execution.id, child.status, child.cached) == ("exec", "DONE", False)
 
 
+@pytest.mark.each_repo
 @pytest.mark.parametrize("kind", ["backend", "file_backend"])
 def test_rows_that_exist_are_left_alone_except_evaluations(kind: str, request, make_jobs) -> None:
     backend = request.getfixturevalue(kind)
@@ -101,17 +101,19 @@ def test_rows_that_exist_are_left_alone_except_evaluations(kind: str, request, m
     assert (row.task_hash, row.args_hash, row.value_hash) == (*evaluation[1:3], value)
 
 
-def test_job_that_ends_later_is_updated(file_backend, db_path, read_rows, make_jobs) -> None:
+@pytest.mark.each_repo
+def test_job_that_ends_later_is_updated(file_backend, select, make_jobs) -> None:
     file_backend.record(make_jobs(0))
     file_backend.flush()
-    assert read_rows(db_path, "SELECT end_time FROM job") == [(None,)]
+    assert select("SELECT end_time FROM job") == [(None,)]
     records = make_jobs(1, root=False)
     call = records.call_nodes[0][0]
     records.job_ends.append(("root-exec", 1_700_000_009.5, True, call))
     file_backend.record(records)
     file_backend.flush()
-    query = "SELECT end_time, cached, call_hash FROM job WHERE id = 'root-exec'"
-    assert read_rows(db_path, query) == [("2023-11-14 22:13:29.500000", 1, call)]
+    assert select("SELECT cached, call_hash FROM job WHERE id = 'root-exec'") == [(True, call)]
+    job = file_backend.session.get(Job, "root-exec")
+    assert job.end_time.isoformat() == "2023-11-14T22:13:29.500000+00:00"
 
 
 def test_start_waits_for_its_end_only_as_long_as_nobody_refers_to_it() -> None:
@@ -148,14 +150,13 @@ def test_start_waits_for_its_end_only_as_long_as_nobody_refers_to_it() -> None:
     assert plan(more, everything=True) == {"jobs": [("late", False)], "updates": []}
 
 
-def test_start_of_a_long_job_is_written_after_a_second(file_backend, db_path, make_jobs) -> None:
+@pytest.mark.each_repo
+def test_start_of_a_long_job_is_written_after_a_second(file_backend, select, make_jobs) -> None:
     file_backend.record(make_jobs(0))
     records = Records(job_starts=[("long", time.time(), "t" * 40, "root-exec", "exec")])
     file_backend.record(records)
-    wait_until(lambda: count(db_path, "job") == 2)
-    with sqlite3.connect(db_path) as connection:
-        rows = connection.execute("SELECT end_time, call_hash FROM job WHERE id = 'long'")
-        assert rows.fetchall() == [(None, None)]
+    wait_until(lambda: count(select, "job") == 2)
+    assert select("SELECT end_time, call_hash FROM job WHERE id = 'long'") == [(None, None)]
 
 
 def test_timestamps_are_rendered_as_sqlite_repos_hold_them() -> None:
@@ -166,7 +167,8 @@ def test_timestamps_are_rendered_as_sqlite_repos_hold_them() -> None:
     assert text(1_700_000_000.5) == "2023-11-14 22:13:20.500000"
 
 
-def test_many_rows_from_many_threads(file_backend, db_path, make_jobs, read_rows) -> None:
+@pytest.mark.each_repo
+def test_many_rows_from_many_threads(repo_kind, file_backend, select, make_jobs) -> None:
     file_backend.record(make_jobs(0))
     batches = [make_jobs(20, root=False) for _ in range(40)]
 
@@ -180,10 +182,12 @@ def test_many_rows_from_many_threads(file_backend, db_path, make_jobs, read_rows
     for thread in threads:
         thread.join()
     file_backend.flush()
-    assert count(db_path, "job") == 801
-    assert read_rows(db_path, "PRAGMA foreign_key_check") == []
+    assert count(select, "job") == 801
+    if repo_kind == "sqlite":  # PostgreSQL checks references itself
+        assert select("PRAGMA foreign_key_check") == []
 
 
+@pytest.mark.each_repo
 def test_rows_handed_over_can_be_asked_for_at_once(file_backend, make_jobs) -> None:
     records = make_jobs(3)
     calls = [row[0] for row in records.call_nodes]
@@ -194,7 +198,8 @@ def test_rows_handed_over_can_be_asked_for_at_once(file_backend, make_jobs) -> N
     assert set(file_backend.get_call_results(calls)) == set(calls)
 
 
-def test_writer_waits_for_the_lock_of_another_process(db_path, make_jobs) -> None:
+@pytest.mark.sqlite
+def test_writer_waits_for_the_lock_of_another_process(db_path, make_jobs, select) -> None:
     backend = RedunBackendDb(f"sqlite:///{db_path}", config={"db_retries_backoff": "0.01"})
     backend.load()
     other = sqlite3.connect(db_path, check_same_thread=False)
@@ -204,13 +209,14 @@ def test_writer_waits_for_the_lock_of_another_process(db_path, make_jobs) -> Non
     backend.record(make_jobs(1))
     backend.flush()
     release.join()
-    assert count(db_path, "call_node") == 1
+    assert count(select, "call_node") == 1
     other.close()
     backend.close()
 
 
+@pytest.mark.sqlite
 def test_error_is_shown_and_rows_are_kept_for_another_try(
-    db_path, make_jobs, monkeypatch: pytest.MonkeyPatch, caplog
+    db_path, make_jobs, select, monkeypatch: pytest.MonkeyPatch, caplog
 ) -> None:
     monkeypatch.setattr("redun.backends.db.connection.BUSY_TIMEOUT_MS", 1)
     config = {"db_retries": "2", "db_retries_backoff": "0.001"}
@@ -235,18 +241,19 @@ def test_error_is_shown_and_rows_are_kept_for_another_try(
     assert len(caplog.records) - before <= 3
     other.rollback()
     backend.flush()
-    assert count(db_path, "call_node") == 1
+    assert count(select, "call_node") == 1
     other.close()
     backend.close()
 
 
-def test_closed_backend_takes_nothing(db_path, make_jobs) -> None:
+@pytest.mark.sqlite
+def test_closed_backend_takes_nothing(db_path, make_jobs, select) -> None:
     backend = RedunBackendDb(f"sqlite:///{db_path}")
     backend.load()
     backend.record(make_jobs(1))
     backend.close()
     backend.close()
-    assert count(db_path, "call_node") == 1
+    assert count(select, "call_node") == 1
     assert not Path(f"{db_path}-wal").exists()
 
 
@@ -288,20 +295,24 @@ while True:
 """
 
 
+@pytest.mark.each_repo
 @pytest.mark.parametrize("delay", [0.05, 0.3])
-def test_kill_leaves_a_clean_and_closed_repo(db_path: Path, delay: float, read_rows) -> None:
+def test_kill_leaves_a_clean_and_closed_repo(
+    repo_kind: str, shared_repo_uri: str, delay: float, select
+) -> None:
     process = subprocess.Popen(
-        [sys.executable, "-c", CRASHING, f"sqlite:///{db_path}"], stdout=subprocess.PIPE, text=True
+        [sys.executable, "-c", CRASHING, shared_repo_uri], stdout=subprocess.PIPE, text=True
     )
     assert process.stdout is not None
     assert process.stdout.readline() == "running\n"
-    wait_until(lambda: count(db_path, "job") > 500)
+    wait_until(lambda: count(select, "job") > 500)
     time.sleep(delay)  # somewhere within a flush
     os.kill(process.pid, signal.SIGKILL)
     process.wait()
-    assert read_rows(db_path, "PRAGMA integrity_check") == [("ok",)]
-    assert read_rows(db_path, "PRAGMA foreign_key_check") == []
-    backend = RedunBackendDb(f"sqlite:///{db_path}")
+    if repo_kind == "sqlite":  # PostgreSQL checks references itself
+        assert select("PRAGMA integrity_check") == [("ok",)]
+        assert select("PRAGMA foreign_key_check") == []
+    backend = RedunBackendDb(shared_repo_uri)
     backend.load()
     before = backend.session.query(Job).count()
     assert before > 500

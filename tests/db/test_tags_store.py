@@ -8,6 +8,8 @@ from redun.backends.base import Records, TagEntity
 from redun.backends.db import RedunBackendDb, RedunDatabaseError, Tag
 from redun.hashing import hash_tag
 
+pytestmark = pytest.mark.each_repo
+
 JOB = TagEntity.Job
 
 

@@ -54,6 +54,7 @@ def test_parse_db_version_rejects_unknown_versions(text: str) -> None:
         parse_db_version(text)
 
 
+@pytest.mark.sqlite
 def test_new_repo_has_the_newest_version(file_backend: RedunBackendDb, db_path, read_rows) -> None:
     assert file_backend.get_db_version() is REDUN_DB_VERSIONS[-1]
     assert file_backend.is_db_compatible()

@@ -42,9 +42,10 @@ def test_get_abs_config_dir_counts_from_the_working_directory(workdir: Path) -> 
         ("sqlite:///redun.db", "sqlite:////cwd/cfg/redun.db"),
         ("sqlite:////abs/redun.db", "sqlite:////abs/redun.db"),
         ("sqlite:///redun.db?mode=ro", "sqlite:////cwd/cfg/redun.db?mode=ro"),
-        ("sqlite:///:memory:", "sqlite:////cwd/cfg/:memory:"),
         ("sqlite://", "sqlite://"),
         ("postgresql://host/db", "postgresql://host/db"),
+        ("postgresql:///db?host=/run", "postgresql:///db?host=/run"),
+        ("sqlite:///:memory:", "sqlite:///:memory:"),
     ],
 )
 def test_get_abs_db_uri(uri: str, expected: str) -> None:

@@ -288,7 +288,12 @@ class RedunBackendDb(RedunBackend):
     def _refresh(self) -> None:
         """Lets the session load its rows again, since they may have been written to."""
         session = self._session
-        if session is not None and not (session.new or session.dirty or session.deleted):
+        if session is None or session.new or session.dirty or session.deleted:
+            return
+        if isinstance(session, RedunSession) and not session.has_changes and not session.is_sqlite:
+            # Also ends the transaction that reading began, which would hold up migrations.
+            session.rollback()
+        else:
             session.expire_all()
 
     # Batches.

@@ -8,14 +8,15 @@ import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import sqlalchemy as sa
 from sqlalchemy.engine import URL, Connection, Engine
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.orm import Session
 from sqlalchemy.pool import StaticPool
 
+from redun.backends.db.postgres import create_postgres_engine
 from redun.backends.db.uri import is_memory_uri
 
 Result = TypeVar("Result")
@@ -38,9 +39,57 @@ PAGE_SIZE = 8192
 
 
 class RedunSession(Session):
-    """A unit of work that knows its backend, which rows use to deserialize what they hold."""
+    """
+    A unit of work that knows its backend, which rows use to deserialize what they hold.
+
+    A query that finds the connection broken is run again on a new one, unless the session holds
+    changes: those would be lost with the transaction they are in.
+    """
 
     backend: Any = None
+    _changed = False
+
+    def execute(self, statement: Any, *args: Any, **kwargs: Any) -> Any:
+        return self._again(super().execute, statement, *args, **kwargs)
+
+    def scalar(self, statement: Any, *args: Any, **kwargs: Any) -> Any:
+        return self._again(super().scalar, statement, *args, **kwargs)
+
+    def scalars(self, statement: Any, *args: Any, **kwargs: Any) -> Any:
+        return self._again(super().scalars, statement, *args, **kwargs)
+
+    def flush(self, objects: Any = None) -> None:
+        self._changed = self._changed or self.has_changes
+        super().flush(objects)
+
+    def commit(self) -> None:
+        super().commit()
+        self._changed = False
+
+    def rollback(self) -> None:
+        super().rollback()
+        self._changed = False
+
+    @property
+    def has_changes(self) -> bool:
+        """Whether something waits to be committed."""
+        return self._changed or bool(self.new or self.dirty or self.deleted)
+
+    @property
+    def is_sqlite(self) -> bool:
+        """Whether the repo is in SQLite, where reading holds up nobody."""
+        return self.get_bind().dialect.name == "sqlite"
+
+    def _again(
+        self, run: Callable[..., Result], statement: Any, *args: Any, **kwargs: Any
+    ) -> Result:
+        retry = getattr(self.backend, "retry", None)
+        if retry is None or self.has_changes or not getattr(statement, "is_select", False):
+            return run(statement, *args, **kwargs)
+        return cast(
+            Result,
+            retry.run("query", lambda: run(statement, *args, **kwargs), super().rollback, is_lost),
+        )
 
 
 def create_db_engine(url: URL) -> Engine:
@@ -50,6 +99,8 @@ def create_db_engine(url: URL) -> Engine:
     All connections to a repo in memory are one, shared by all threads.
     """
     echo = bool(os.environ.get("REDUN_DB_ECHO"))
+    if url.get_backend_name() == "postgresql":
+        return create_postgres_engine(url, echo)
     if url.get_backend_name() != "sqlite":
         return sa.create_engine(url, echo=echo)
     options: dict[str, Any] = {"connect_args": {"check_same_thread": False}}
@@ -136,13 +187,24 @@ class Retry:
         self._given_up: BaseException | None = None
 
     def run(
-        self, name: str, operation: Callable[[], Result], rollback: Callable[[], object]
+        self,
+        name: str,
+        operation: Callable[[], Result],
+        rollback: Callable[[], object],
+        is_passing: Callable[[BaseException], bool] | None = None,
     ) -> Result:
         """
-        Calls `operation` until it works; `rollback` undoes a failed attempt.
+        Calls `operation` until it works.
+
+        Parameters
+        ----------
+        name : of the operation, for messages.
+        rollback : undoes a failed attempt.
+        is_passing : whether an error is worth another attempt; by default `is_operational`.
 
         Raises `sqlalchemy.exc.OperationalError` or the driver's own after the last attempt.
         """
+        is_passing = is_passing or is_operational
         attempts = self.retries + 1
         for attempt in range(1, attempts + 1):
             try:
@@ -150,7 +212,7 @@ class Retry:
             except Exception as error:
                 rollback()
                 # What an operation within this one has given up on isn't tried again.
-                if not is_operational(error) or error is self._given_up:
+                if not is_passing(error) or error is self._given_up:
                     raise
                 if attempt == attempts:
                     self._given_up = error
@@ -174,12 +236,34 @@ class Retry:
             self.logger.log(level, message)
 
 
+@contextmanager
+def driver_errors(engine: Engine, statement: str | None = None) -> Iterator[None]:
+    """Makes errors of the driver, where it is used directly, those that SQLAlchemy makes of them."""
+    kind: Any = engine.dialect.loaded_dbapi.Error
+    try:
+        yield
+    except kind as error:
+        raise DBAPIError.instance(
+            statement, None, error, kind, hide_parameters=True, dialect=engine.dialect
+        ) from error
+
+
 def is_operational(error: BaseException) -> bool:
     """Whether the database, rather than the statement, was at fault: worth another attempt."""
-    if isinstance(error, OperationalError):
+    if isinstance(error, OperationalError) or is_lost(error):
         return True
-    # Errors of the driver itself, whose classes have the same name in every driver.
-    return type(error).__name__ == "OperationalError"
+    # Errors of the driver itself, whose classes have the same names in every driver.
+    return any(kind.__name__ == "OperationalError" for kind in type(error).__mro__)
+
+
+def is_lost(error: BaseException) -> bool:
+    """Whether the connection broke, or none could be made."""
+    if not isinstance(error, DBAPIError):
+        return False
+    # Without a code: the server didn't answer at all.
+    state = getattr(error.orig, "sqlstate", "") or getattr(error.orig, "pgcode", "")
+    no_answer = isinstance(error, OperationalError) and not state and error.statement is None
+    return error.connection_invalidated or no_answer
 
 
 def use_acquire(method: Callable[..., Result]) -> Callable[..., Result]:
@@ -228,28 +312,50 @@ class Reader:
     """
 
     def __init__(self, engine: Engine) -> None:
+        self._engine = engine
         self._sqlite = engine.dialect.name == "sqlite"
         self._in_ids = "IN (SELECT value FROM json_each(?))" if self._sqlite else "= ANY(%s)"
-        self._connection = engine.raw_connection()
+        self._connection: Any = None
         self._texts: dict[str, str] = {}
 
     def rows(self, statement: str, ids: Sequence[str]) -> list[tuple[Any, ...]]:
-        """All rows that a statement gives for these ids."""
+        """
+        All rows that a statement gives for these ids.
+
+        If the connection broke, that is raised, and the next call makes a new one.
+        """
         text = self._texts.get(statement)
         if text is None:
             text = self._texts[statement] = statement.format(in_ids=self._in_ids)
-        cursor = self._connection.cursor()
-        try:
-            cursor.execute(text, (_json_list(ids) if self._sqlite else list(ids),))
-            return list(cursor.fetchall())
-        finally:
-            cursor.close()
-            if not self._sqlite:
-                self._connection.rollback()
+        with driver_errors(self._engine, text):
+            if self._connection is None:
+                self._connect()
+            cursor = self._connection.cursor()
+            try:
+                cursor.execute(text, (_json_list(ids) if self._sqlite else list(ids),))
+                return list(cursor.fetchall())
+            except Exception as error:
+                if not self._sqlite and is_operational(error):
+                    self._connection.invalidate(error)
+                    self._connection = None
+                raise
+            finally:
+                with suppress(Exception):
+                    cursor.close()
 
     def close(self) -> None:
-        """Returns the connection."""
-        self._connection.close()
+        """Lets go of the connection."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    def _connect(self) -> None:
+        self._connection = self._engine.raw_connection()
+        if not self._sqlite:
+            # Looking up is all that it does, and no transaction should stay open meanwhile. For that
+            # its mode is changed, so that it is no longer one of the pool.
+            self._connection.detach()
+            self._connection.dbapi_connection.autocommit = True
 
 
 def _json_list(ids: Sequence[str]) -> str:

@@ -10,7 +10,8 @@ from sqlalchemy.engine import Dialect
 
 from redun.backends.base import RECORD_KINDS, Records
 from redun.backends.db import orm
-from redun.backends.db.statements import Insert, TimestampText
+from redun.backends.db.arrays import ArrayInsert, ArrayStatement
+from redun.backends.db.statements import Insert, Statement, TimestampText, Update
 
 Rows: TypeAlias = Sequence[tuple[Any, ...]]
 
@@ -24,6 +25,9 @@ JOB_COLUMNS = (
     "parent_id",
     "execution_id",
 )
+
+#: What the end of a job brings, and the job.
+JOB_END_COLUMNS = ("end_time", "cached", "call_hash", "id")
 
 #: The second way of writing handles.
 HANDLE_STATES = "handle, valid again"
@@ -141,11 +145,11 @@ class Planner:
         for start in records.job_starts:
             starts[start[0]] = start
         jobs: list[tuple[Any, ...]] = []
-        updates: list[tuple[Any, ...]] = []
+        updates: dict[str, tuple[Any, ...]] = {}
         for job_id, end, cached, call_hash in records.job_ends:
             row = starts.pop(job_id, None)
             if row is None:
-                updates.append((text(end), cached, call_hash, job_id))
+                updates[job_id] = (text(end), cached, call_hash, job_id)
             else:
                 _, began, task, parent, execution = row
                 jobs.append(
@@ -157,7 +161,7 @@ class Planner:
                 jobs.append((job_id, text(began), None, task, False, None, parent, execution))
         self.oldest_start = next(iter(starts.values()))[1] if starts else None
         jobs.sort(key=_first)
-        return jobs, updates
+        return jobs, [updates[job_id] for job_id in sorted(updates)]
 
     def _due_starts(
         self, records: Records, jobs: list[tuple[Any, ...]], now: float, everything: bool
@@ -190,7 +194,7 @@ def _newest(rows: list[tuple[Any, ...]]) -> Rows:
     return sorted({row[0]: row for row in rows}.values(), key=_first)
 
 
-def compile_inserts(dialect: Dialect) -> dict[str, Insert]:
+def compile_inserts(dialect: Dialect) -> dict[str, Statement]:
     """The statement for each table that records go to."""
     columns = {
         orm.Value: ("value_hash", "type", "format", "value"),
@@ -216,15 +220,27 @@ def compile_inserts(dialect: Dialect) -> dict[str, Insert]:
         orm.Job: JOB_COLUMNS,
         orm.Tag: ("tag_hash", "entity_type", "entity_id", "key", "value", "is_current"),
     }
-    inserts: dict[str, Insert] = {}
+    insert: Any = ArrayInsert if dialect.name == "postgresql" else Insert
+    inserts: dict[str, Statement] = {}
     for model, names in columns.items():
         table: Any = model.__table__
-        inserts[table.name] = Insert(table, names, dialect)
+        inserts[table.name] = insert(table, names, dialect)
     # The newest result of a reduction counts.
     table = orm.Evaluation.__table__
     newest = "(eval_hash) DO UPDATE SET value_hash = excluded.value_hash"
-    inserts[table.name] = Insert(table, columns[orm.Evaluation], dialect, newest)
+    inserts[table.name] = insert(table, columns[orm.Evaluation], dialect, newest)
     table = orm.Handle.__table__
     valid = "(hash) DO UPDATE SET is_valid = excluded.is_valid"
-    inserts[HANDLE_STATES] = Insert(table, columns[orm.Handle], dialect, valid)
+    inserts[HANDLE_STATES] = insert(table, columns[orm.Handle], dialect, valid)
     return inserts
+
+
+def compile_job_ends(dialect: Dialect) -> Statement:
+    """The statement for the ends of jobs whose starts are written: rows of `JOB_END_COLUMNS`."""
+    table: Any = orm.Job.__table__
+    *changed, key = JOB_END_COLUMNS
+    if dialect.name == "postgresql":
+        values = ", ".join([f"{name} = given.{name}" for name in changed])
+        text = f"UPDATE job SET {values} FROM {{rows}} WHERE job.{key} = given.{key}"
+        return ArrayStatement(text, table, JOB_END_COLUMNS)
+    return Update(table, changed, key, dialect)

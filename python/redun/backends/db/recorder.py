@@ -18,8 +18,8 @@ from typing import Any, TypeVar
 from sqlalchemy.engine import Connection, Engine
 
 from redun.backends.base import Records
-from redun.backends.db.connection import Retry, prepare_writer
-from redun.backends.db.plan import Batch, Plan, Planner, Rows, compile_inserts
+from redun.backends.db.connection import Retry, driver_errors, prepare_writer
+from redun.backends.db.plan import Batch, Plan, Planner, Rows, compile_inserts, compile_job_ends
 
 Result = TypeVar("Result")
 
@@ -70,11 +70,7 @@ class Recorder:
         self._send_payloads = send_payloads
         self._sqlite = engine.dialect.name == "sqlite"
         self._inserts = compile_inserts(engine.dialect)
-        mark = "?" if engine.dialect.paramstyle == "qmark" else "%s"
-        self._update_jobs = (
-            f"UPDATE job SET end_time = {mark}, cached = {mark}, call_hash = {mark} "
-            f"WHERE id = {mark}"
-        )
+        self._job_ends = compile_job_ends(engine.dialect)
         self._planner = Planner()
         self._connection: Connection | None = None
         self._unwritten: list[Plan] = []
@@ -264,14 +260,13 @@ class Recorder:
                     if rows:
                         self._inserts[table].run(cursor, rows)
                 if plan.job_updates:
-                    cursor.executemany(self._update_jobs, plan.job_updates)
+                    self._job_ends.run(cursor, plan.job_updates)
         finally:
             cursor.close()
 
     def _run_transaction(self, operation: Callable[[Connection], Result], name: str) -> Result:
-        connection = self._connect()
-
         def attempt() -> Result:
+            connection = self._connect()
             connection.begin()
             driver: Any = connection.connection.dbapi_connection
             # A lock taken at once waits its turn; one upgraded later may fail without waiting.
@@ -280,11 +275,24 @@ class Recorder:
             if self._sqlite and self._shared:
                 # An execution and its root job refer to each other.
                 connection.exec_driver_sql("PRAGMA defer_foreign_keys=ON")
-            result = operation(connection)
+            with driver_errors(self._engine):
+                result = operation(connection)
             connection.commit()
             return result
 
-        return self._retry.run(name, attempt, connection.rollback)
+        return self._retry.run(name, attempt, self._rollback)
+
+    def _rollback(self) -> None:
+        connection = self._connection
+        if connection is None:
+            return
+        if self._sqlite:
+            connection.rollback()
+            return
+        # The connection may be broken without knowing it; making another one is cheap.
+        self._connection = None
+        connection.invalidate()
+        connection.close()
 
     def _connect(self) -> Connection:
         if self._connection is None:

@@ -3,16 +3,25 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from itertools import chain
-from typing import Any
+from typing import Any, Protocol
 
 from sqlalchemy import Table
 from sqlalchemy.engine import Dialect
 
+from redun.backends.db.text import utf8_rows
+
 #: Rows in one INSERT. The driver lets other threads run during each statement; a statement per row
 #: would hand the interpreter over and back for every row. Few sizes keep the statements prepared.
 INSERT_SIZES = (64, 16, 4, 1)
+
+
+class Statement(Protocol):
+    """Writes rows."""
+
+    def run(self, cursor: Any, rows: Sequence[tuple[Any, ...]]) -> None:
+        """Runs the statement for all rows."""
 
 
 class Insert:
@@ -47,14 +56,44 @@ class Insert:
             for size in INSERT_SIZES
         }
 
-    def run(self, cursor: Any, rows: Sequence[Iterable[Any]]) -> None:
-        """Inserts the rows."""
+    def run(self, cursor: Any, rows: Sequence[tuple[Any, ...]]) -> None:
+        """Inserts the rows; lone surrogates in texts become escapes."""
+        try:
+            self._run(cursor, rows)
+        except UnicodeEncodeError:
+            # Rows that are there already are left alone, so that all may be given once more.
+            self._run(cursor, utf8_rows(rows))
+
+    def _run(self, cursor: Any, rows: Sequence[tuple[Any, ...]]) -> None:
         start, count = 0, len(rows)
         for size, text in self._texts.items():
             while count - start >= size:
                 chunk = rows[start : start + size]
                 cursor.execute(text, tuple(chain.from_iterable(chunk)))
                 start += size
+
+
+class Update:
+    """
+    Changes rows, given as tuples of the new values of `columns` and the one of `key`.
+
+    Parameters
+    ----------
+    table : where they are.
+    columns : names of what changes.
+    key : name of the primary key.
+    dialect : for quoting and the style of parameters.
+    """
+
+    def __init__(self, table: Table, columns: Sequence[str], key: str, dialect: Dialect) -> None:
+        quote = dialect.identifier_preparer.quote
+        mark = "?" if dialect.paramstyle == "qmark" else "%s"
+        changes = ", ".join([f"{quote(name)} = {mark}" for name in columns])
+        self._text = f"UPDATE {quote(table.name)} SET {changes} WHERE {quote(key)} = {mark}"
+
+    def run(self, cursor: Any, rows: Sequence[tuple[Any, ...]]) -> None:
+        """Changes the rows."""
+        cursor.executemany(self._text, rows)
 
 
 class TimestampText:

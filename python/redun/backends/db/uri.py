@@ -15,6 +15,10 @@ from redun.utils import str2bool
 DEFAULT_DB_URI = "sqlite:///.redun/redun.db"
 DEFAULT_DB_USERNAME_ENV = "REDUN_DB_USERNAME"
 DEFAULT_DB_PASSWORD_ENV = "REDUN_DB_PASSWORD"
+
+#: What speaks to PostgreSQL if the URI doesn't say.
+POSTGRESQL_DRIVER = "postgresql+psycopg"
+
 MEMORY_URIS = ("sqlite://", "sqlite:///:memory:")
 
 
@@ -44,13 +48,15 @@ def parse_automigrate(config: Mapping[str, Any], db_uri: str) -> bool:
 
 def get_engine_url(db_uri: str, config: Mapping[str, Any]) -> URL:
     """
-    The URI with the credentials that the environment holds for it.
+    The URI with the credentials that the environment holds for it, and with a driver.
 
     Raises `RedunDatabaseError` for a password in the URI, which would end up in files and logs.
     """
     url = make_url(db_uri)
     if url.get_backend_name() == "sqlite":
         return url
+    if url.drivername in ("postgresql", "postgres"):
+        url = url.set(drivername=POSTGRESQL_DRIVER)
     if url.password:
         raise RedunDatabaseError(
             "Do not include passwords in DB URIs. Use environment variables instead "

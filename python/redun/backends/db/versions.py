@@ -8,6 +8,7 @@ A new repo is made in one step from the models; the migrations lead there step b
 from __future__ import annotations
 
 import logging
+import os
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,7 +18,7 @@ from typing import Any, NamedTuple
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine
 
-from redun.backends.db import orm
+from redun.backends.db import orm, postgres
 from redun.backends.db.errors import RedunVersionError
 from redun.utils import utcnow
 
@@ -28,6 +29,9 @@ REDUN_DB_UNKNOWN_VERSION = 99
 _versions: Any = orm.RedunVersion.__table__
 _revisions: Any = orm.RedunMigration.__table__
 _settings: Any = orm.RedunSetting.__table__
+
+#: The time zone that clients from before version 3.4 insert times of.
+LOCAL_ZONE_ENV = "REDUN_LOCALTIMEZONE"
 
 HASH_SCHEME_KEY = "hash_scheme"
 DEFAULT_HASH_SCHEME = "blake3"
@@ -208,7 +212,17 @@ def create_schema(connection: Connection) -> None:
     """Makes all tables of the newest version in an empty database."""
     # A database whose list of versions was lost has its tables already.
     has_tables = bool(sa.inspect(connection).get_table_names())
-    orm.Base.metadata.create_all(connection, checkfirst=has_tables)
+    if connection.dialect.name == "postgresql":
+        # Creating tables there marks references in circles as made afterwards, for good: on SQLite,
+        # which can't do that, they would then be left out.
+        metadata = sa.MetaData()
+        for table in orm.Base.metadata.sorted_tables:
+            table.to_metadata(metadata)
+        metadata.create_all(connection, checkfirst=has_tables)
+        if not has_tables:
+            postgres.create_job_trigger(connection, os.environ.get(LOCAL_ZONE_ENV) or "UTC")
+    else:
+        orm.Base.metadata.create_all(connection, checkfirst=has_tables)
     connection.execute(sa.delete(_revisions))
     connection.execute(sa.insert(_revisions), [{"version_num": REDUN_DB_VERSIONS[-1].migration_id}])
 
@@ -229,7 +243,7 @@ def _set_default_scheme(connection: Connection, scheme: str) -> None:
 
 @contextmanager
 def _exclusive(engine: Engine) -> Iterator[Connection]:
-    """A transaction that nobody else writes beside, with references unchecked."""
+    """A transaction that nobody else migrates beside, on SQLite with references unchecked."""
     sqlite = engine.dialect.name == "sqlite"
     with engine.connect() as connection:
         if sqlite:
@@ -239,6 +253,8 @@ def _exclusive(engine: Engine) -> Iterator[Connection]:
             with connection.begin():
                 if sqlite:
                     connection.exec_driver_sql("BEGIN IMMEDIATE")
+                elif engine.dialect.name == "postgresql":
+                    postgres.lock_for_migration(connection)
                 yield connection
         finally:
             if sqlite:

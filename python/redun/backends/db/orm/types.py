@@ -7,6 +7,7 @@ the text and the bytes in a column are the same whoever wrote them.
 
 import datetime as dt
 import json
+import re
 from typing import Any
 
 import sqlalchemy as sa
@@ -22,6 +23,12 @@ HASH_LEN = 40
 MAX_VALUE_SIZE_PREVIEW = 1000000
 
 NULL = sa.null()
+
+#: Key of the object that holds a document which `jsonb` can't hold.
+WRAPPED_JSON = "redun.json"
+
+# What only texts have that `jsonb` might not take as they are.
+_SUSPICIOUS = re.compile(r"\\u(?:0000|d[89a-f])|NaN|Infinity|^\{\"redun\.json\":").search
 
 
 class Base(DeclarativeBase):
@@ -55,6 +62,29 @@ def json_text(value: Any) -> str:
     return json.dumps(value, sort_keys=True, separators=(",", ":"))
 
 
+def jsonb_text(text: str) -> str:
+    """
+    The JSON text that a `jsonb` column gets for a document.
+
+    `jsonb` has neither NaN and infinities nor all texts: no NUL, no lone surrogates. A document with
+    one of those is wrapped as text in an object with the key `WRAPPED_JSON`, and so is such an object.
+    """
+    if not _SUSPICIOUS(text) or _fits_jsonb(json.loads(text)):
+        return text
+    return json_text({WRAPPED_JSON: text})
+
+
+def _fits_jsonb(document: Any) -> bool:
+    if isinstance(document, dict) and document.keys() == {WRAPPED_JSON}:
+        return False
+    try:
+        text = json.dumps(document, allow_nan=False, ensure_ascii=False)
+        text.encode()
+    except ValueError:
+        return False
+    return "\\u0000" not in text.replace("\\\\", "")
+
+
 class JSON(TypeDecorator[Any]):
     """A JSON document: compact sorted text on SQLite, `jsonb` on PostgreSQL."""
 
@@ -71,10 +101,15 @@ class JSON(TypeDecorator[Any]):
         return dialect.type_descriptor(sa.String())
 
     def process_bind_param(self, value: Any, dialect: Dialect) -> Any:
-        return value if dialect.name == "postgresql" else json_text(value)
+        text = json_text(value)
+        return json.loads(jsonb_text(text)) if dialect.name == "postgresql" else text
 
     def process_result_value(self, value: Any, dialect: Dialect) -> Any:
-        return value if dialect.name == "postgresql" or value is None else json.loads(value)
+        if value is None or dialect.name != "postgresql":
+            return None if value is None else json.loads(value)
+        if isinstance(value, dict) and value.keys() == {WRAPPED_JSON}:
+            return json.loads(value[WRAPPED_JSON])
+        return value
 
     def process_literal_param(self, value: Any, dialect: Dialect) -> str:
         return "'" + json_text(value).replace("'", "''") + "'"

@@ -1,0 +1,194 @@
+"""Repos on PostgreSQL: a server that goes away, what it can't hold, who gets in."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import psycopg
+import pytest
+import sqlalchemy as sa
+from sqlalchemy.exc import OperationalError
+
+import redun
+from redun import task
+from redun.backends.base import Records, TagEntity
+from redun.backends.db import CallNode, Execution, Job, RedunBackendDb, RedunDatabaseError, Value
+from redun.scheduler import Scheduler
+
+redun_namespace = "test_postgres"
+
+PATIENT = {"db_retries": "8", "db_retries_backoff": "0.02", "db_retries_backoff_max": "1"}
+
+
+@pytest.fixture
+def patient(own_postgres) -> Iterator[RedunBackendDb]:
+    """A repo on a server of its own that is waited for."""
+    backend = RedunBackendDb(own_postgres.uri(), config=PATIENT)
+    backend.load(migrate=True)
+    yield backend
+    backend.close()
+
+
+def crash(server: Any) -> None:
+    """Lets the server crash and come back."""
+    server.stop("immediate")
+    server.start()
+
+
+@task()
+def double(x: int) -> int:
+    return 2 * x
+
+
+@task()
+def total(numbers: list[int]) -> int:
+    return sum(numbers)
+
+
+def test_run_goes_on_when_the_server_comes_back(own_postgres, patient) -> None:
+    crashes = [10, 60]
+
+    @task()
+    def disturbed(x: int, seen: list[int]) -> int:
+        if x in crashes:
+            crashes.remove(x)
+            crash(own_postgres)
+        return x
+
+    @task()
+    def main() -> int:
+        done: list[Any] = []
+        for number in range(100):
+            done.append(disturbed(double(number), done[-1:]))
+        return total(done)
+
+    scheduler = Scheduler(backend=patient)
+    assert scheduler.run(main()) == sum(range(0, 200, 2))
+    assert crashes == []
+    session = patient.session
+    (execution,) = session.query(Execution)
+    assert execution.status == "DONE"
+    assert session.query(Job).count() == 202
+    assert session.query(Job).filter(Job.end_time.is_(None)).count() == 0
+    assert session.query(CallNode).count() == 202
+    node = execution.call_node
+    assert (node.value_parsed, len(node.children)) == (9900, 201)
+
+
+READS: dict[str, Callable[[RedunBackendDb, str], Any]] = {
+    "known_values": lambda backend, value: backend.known_values([value]) == {value},
+    "get_value": lambda backend, value: backend.get_value(value) == (7, True),
+    "get_tags": lambda backend, value: backend.get_tags([value])[value]["k"] == [1],
+    "session": lambda backend, value: backend.session.query(Value).count() == 1,
+    "get": lambda backend, value: backend.session.get(Value, value).value_parsed == 7,
+    "lazy": lambda backend, value: [tag.value for tag in loaded(backend)[0].tags] == [1],
+}
+
+
+def loaded(backend: RedunBackendDb) -> list[Value]:
+    """The values that the session has already."""
+    found = [row for row in backend.session.identity_map.values() if isinstance(row, Value)]
+    return found or backend.session.query(Value).all()
+
+
+def test_readers_get_a_new_connection(own_postgres, patient) -> None:
+    value = patient.record_value(7)
+    patient.record_tags(TagEntity.Value, value, [("k", 1)])
+    for name, read in READS.items():
+        assert read(patient, value), name
+        crash(own_postgres)
+        assert read(patient, value), name
+
+
+def test_changes_of_a_session_are_not_taken_for_saved(own_postgres, patient) -> None:
+    session = patient.session
+    value = patient.record_value(7)
+    session.get(Value, value).type = "other"
+    session.flush()
+    crash(own_postgres)
+    with pytest.raises(OperationalError):
+        session.query(Value).all()
+    session.rollback()
+    assert session.get(Value, value).type == "builtins.int"
+
+
+def test_server_that_is_down_is_waited_for(own_postgres, patient, caplog) -> None:
+    own_postgres.stop("fast")
+    patient.record(Records(values=[("a" * 40, "m.T", "x", b"1")]))
+    timer = threading.Timer(0.3, own_postgres.start)
+    timer.start()
+    patient.flush()
+    timer.join()
+    assert patient.known_values(["a" * 40]) == {"a" * 40}
+    assert "Database operation record failed (attempt 1/9), retrying in 0.0s" in caplog.text
+
+
+def test_server_that_stays_down_is_an_error(own_postgres, patient) -> None:
+    patient.retry.retries = 1
+    own_postgres.stop("fast")
+    with pytest.raises(OperationalError, match="connection to server"):
+        patient.record_value(7)
+    own_postgres.start()
+    patient.flush()
+    assert patient.record_value(7) in patient.known_values([patient.record_value(7)])
+
+
+# Speed.
+
+
+@pytest.fixture
+def scheduler(postgres_uri: str) -> Iterator[Scheduler]:
+    """A scheduler on a new repo."""
+    backend = RedunBackendDb(postgres_uri)
+    backend.load()
+    yield Scheduler(backend=backend)
+    backend.close()
+
+
+def test_many_jobs_take_few_statements(scheduler: Scheduler, monkeypatch) -> None:
+    statements: list[Any] = []
+    execute = psycopg.Cursor.execute
+
+    def counting(cursor: Any, query: Any, *args: Any, **kwargs: Any) -> Any:
+        statements.append(query)
+        return execute(cursor, query, *args, **kwargs)
+
+    @task()
+    def main(count: int) -> list[Any]:
+        return [double(number) for number in range(count)]
+
+    scheduler.run(main(2))
+    scheduler.backend.flush()
+    monkeypatch.setattr(psycopg.Cursor, "execute", counting)
+    assert scheduler.run(main(1000))[:3] == [0, 2, 4]
+    scheduler.backend.flush()
+    fresh = len(statements)
+    statements.clear()
+    scheduler.run(main(1000))
+    scheduler.backend.flush()
+    # Rows are written whenever they have waited for a moment, however slow the machine is.
+    assert 10 < fresh < 60
+    assert len(statements) < 40
+
+
+# Opening.
+
+
+def test_driver_that_is_missing_names_the_extra(monkeypatch) -> None:
+    monkeypatch.setitem(sys.modules, "psycopg", None)
+    backend = RedunBackendDb("postgresql://host/db")
+    with pytest.raises(RedunDatabaseError, match=r"psycopg.*pip install 'redun\[postgres\]'"):
+        backend.load()
+
+
+def test_connections_say_who_they_are(postgres_uri: str) -> None:
+    backend = RedunBackendDb(postgres_uri)
+    backend.load()
+    (row,) = backend.session.execute(
+        sa.text("SELECT current_setting('redun.version'), current_setting('timezone')")
+    )
+    assert row == (redun.version, "UTC")
+    backend.close()
