@@ -1,0 +1,1 @@
+"""What the other team publishes."""
