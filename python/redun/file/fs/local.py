@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from stat import S_ISREG
 from typing import IO, Any
 
+from redun.file.digests import content_digests
 from redun.file.errors import naming_path
 from redun.file.fs.base import (
     FileSystem,
@@ -17,7 +18,7 @@ from redun.file.fs.base import (
     register_filesystem,
 )
 from redun.file.publish import begin_draft, open_published
-from redun.hashing import hash_files, list_tree, quick_hashes
+from redun.hashing import list_tree, quick_hashes
 
 
 @register_filesystem
@@ -88,7 +89,7 @@ class LocalFileSystem(FileSystem):
 
     def content_hashes(self, paths: Sequence[str]) -> list[str]:
         try:
-            return hash_files(paths)
+            return content_digests(paths)
         except OSError as error:
             with naming_path(error.filename or ", ".join(paths[:1])):
                 raise
