@@ -45,3 +45,18 @@ def test_explains_misses(scheduler: Scheduler, caplog) -> None:
     finally:
         scheduler.logger.removeHandler(caplog.handler)
     assert "Existing task 'test_dryrun.main()' is called with new arguments" in caplog.text
+
+
+def test_runs_nothing_even_where_the_cache_is_off(scheduler: Scheduler) -> None:
+    ran = []
+
+    @task(cache=False)
+    def always(x):
+        ran.append(x)
+        return x
+
+    with pytest.raises(DryRunResult):
+        scheduler.run(always(1), dryrun=True)
+    with pytest.raises(DryRunResult):
+        scheduler.run(always(1), dryrun=True, cache=False)
+    assert ran == []

@@ -215,7 +215,8 @@ class Lifecycle:
     def look_up(self, jobs: list[Job]) -> None:
         """Look calls up in the repo."""
         checked = self._planner.checks_outputs
-        missed: list[Job] = []
+        misses: list[Job] = []
+        missed: list[Job] = []  # without those whose result is no longer valid
         for job, found in zip(jobs, self._cache.look_up(jobs), strict=True):
             if isinstance(found, Reuse) and checked and job.plan.must_exist:
                 # The option may be new: a file that was missing then is still as it was.
@@ -227,12 +228,14 @@ class Lifecycle:
             if isinstance(found, InvalidResult):
                 self._report.invalid(job, found.value)
                 self._reasons.invalid(job, found.leaf)
-            elif self._dryrun:
-                self._report.miss(job, self._cache.explain_miss(job))
             else:
                 missed.append(job)
-            self.miss(job)
+            misses.append(job)
         self._reasons.missed(missed)
+        for job in missed if self._dryrun else ():
+            self._report.miss(job, self._cache.explain_miss(job))
+        for job in misses:
+            self.miss(job)
 
     def replay(self, jobs: list[tuple[Job, int]]) -> None:
         """Take the results of equal calls that have ended in this run."""
@@ -306,14 +309,25 @@ class Lifecycle:
     def miss(self, job: Job) -> None:
         """A job must run, unless this is a dry run."""
         if self._dryrun:
-            self._start(job)
-            self._report.started(job, "Dryrun")
-            self._scheduler.current_run.dryrun_jobs += 1
+            self._would_run(job)
         else:
             self._wire.send(protocol.MISS, job.node_id)
 
+    def _would_run(self, job: Job) -> None:
+        self._start(job)
+        reason = self._reasons.take(job)
+        self._report.started(job, "Dryrun", reason)
+        self._scheduler.current_run.dryrun_jobs += 1
+        if self._listeners:
+            logger = self._scheduler.logger
+            notify(self._listeners, lambda listener: listener.job_missed(job, reason), logger)
+
     def submit(self, jobs: list[Job]) -> None:
         """Hand jobs to their executors."""
+        if self._dryrun:  # jobs that don't ask the cache get here, too
+            for job in jobs:
+                self._would_run(job)
+            return
         by_executor: dict[int, tuple[Executor, list[Job]]] = {}
         for job in jobs:
             executor = self._scheduler.executors.get(job.plan.executor)

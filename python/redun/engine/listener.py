@@ -30,6 +30,12 @@ class SchedulerListener:
     def job_cached(self, job: Job) -> None:
         """A job has ended with a result that was there before, `job.value`."""
 
+    def job_missed(self, job: Job, reason: str) -> None:
+        """In a dry run: a job would run; `reason` says in a few words why it isn't cached."""
+
+    def dry_run_stopped(self, jobs: list[Job]) -> None:
+        """A dry run can go no further; `jobs` have not ended, parents before their children."""
+
     def job_done(self, job: Job) -> None:
         """A job and all jobs below it have ended, with the result `job.value`."""
 

@@ -35,18 +35,22 @@ class Reasons:
     backend : tells what is recorded.
     logger : decides whether reasons for the log are looked for at all.
     use_cache : False if the run takes no results of earlier executions.
+    dryrun : whether reasons are what the run is for.
     """
 
-    def __init__(self, backend: RedunBackend, logger: logging.Logger, use_cache: bool) -> None:
+    def __init__(
+        self, backend: RedunBackend, logger: logging.Logger, use_cache: bool, dryrun: bool
+    ) -> None:
         self._backend = backend
         self._logger = logger
+        self._dryrun = dryrun
         self._use_cache = use_cache
         self._versions: dict[str, set[str]] = {}  # full name of a task -> hashes before this run
         self._reasons: dict[Job, str] = {}
 
     def missed(self, jobs: list[Job]) -> None:
         """No result was found for these jobs."""
-        if not jobs or not self._logger.isEnabledFor(logging.INFO):
+        if not jobs or not (self._dryrun or self._logger.isEnabledFor(logging.INFO)):
             return
         versions = self._versions
         names = {job.task.fullname for job in jobs}

@@ -12,6 +12,7 @@ from redun.engine.cache import Cache
 from redun.engine.evaluate import Evaluator
 from redun.engine.failures import Failures
 from redun.engine.lifecycle import Lifecycle
+from redun.engine.listener import notify
 from redun.engine.memory import Memory
 from redun.engine.plan import Planner
 from redun.engine.reasons import Reasons
@@ -71,7 +72,7 @@ class Run:
         self.journal = Journal(
             scheduler.backend, scheduler.type_registry, scheduler.task_registry, self.wire
         )
-        self.reasons = Reasons(scheduler.backend, scheduler.logger, use_cache)
+        self.reasons = Reasons(scheduler.backend, scheduler.logger, use_cache, dryrun)
         self.cache = Cache(scheduler.backend, scheduler.type_registry, scheduler.task_registry)
         self.memory = Memory(self.cache, self.journal, scheduler.type_registry)
         self._scheduler = scheduler
@@ -261,6 +262,12 @@ class Run:
             for kind, node_id, cause_id, *rest in actions[protocol.SEQUENCE]:
                 if kind == protocol.MIRROR:
                     life.mirror(nodes[node_id], cause_id, rest[0])
+
+    def tell_unfinished(self) -> None:
+        """Tell the listeners which jobs of a dry run have not ended."""
+        jobs = [node for node in self.wire.nodes if isinstance(node, Job) and node._status is None]
+        scheduler = self._scheduler
+        notify(scheduler.listeners, lambda told: told.dry_run_stopped(jobs), scheduler.logger)
 
     # -- failures --------------------------------------------------------------------------------
 

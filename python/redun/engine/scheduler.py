@@ -457,6 +457,7 @@ class Scheduler:
             if run.unstick():
                 continue
             if run.dryrun and self.events_queue.empty():
+                run.tell_unfinished()
                 return
             self._take_events(block=True)
 

@@ -145,7 +145,9 @@ def _call(
         return None
     if options.input is not None:
         args, kwargs = _read_input(options.input)
-    configured = _configure(task, options)
+    configured = configure_task(
+        task, options.option, options.context_file, options.context, options.no_prov
+    )
     expr = configured(*(*args, *call.args), **{**kwargs, **call.kwargs})
     result = _run_expr(app, scheduler, task, expr, options)
     if result is not None:
@@ -208,19 +210,38 @@ def _read_input(path: str) -> tuple[tuple[Any, ...], dict[str, Any]]:
         ) from error
 
 
-def _configure(task: Task, options: RunOptions) -> Task:
-    """The task with the options and the context that the command line sets."""
+def configure_task(
+    task: Task,
+    option: tuple[str, ...],
+    context_file: str | None,
+    context_words: tuple[str, ...],
+    no_prov: bool = False,
+) -> Task:
+    """The task with the options and the context that the command line sets.
+
+    Parameters
+    ----------
+    option, context_words
+        Words `key=value`.
+    context_file
+        JSON file to merge into the context.
+
+    Raises
+    ------
+    UsageError
+        If an option has a value that the task can't take.
+    """
     from redun.cli.keyvalues import parse_context, parse_pairs
 
-    task_options = dict(parse_pairs("--option", options.option))
-    if options.no_prov:
+    task_options = dict(parse_pairs("--option", option))
+    if no_prov:
         task_options["prov"] = False
     if task_options:
         try:
             task = task.options(**task_options)
         except (TypeError, ValueError) as error:
             raise UsageError(f"--option: {error}") from error
-    context = parse_context(options.context_file, options.context)
+    context = parse_context(context_file, context_words)
     return task.update_context(context) if context else task
 
 
