@@ -73,36 +73,107 @@ def select(shared_repo_uri: str) -> Callable[..., list[tuple[Any, ...]]]:
 
 
 @pytest.fixture
-def schema_of() -> Callable[[Path], dict[str, Any]]:
-    """What SQLite says about the tables of a database file, free of naming and spelling."""
+def database_uri(repo_kind: str, request: pytest.FixtureRequest) -> str:
+    """The URI of a database without any tables."""
+    if repo_kind == "sqlite":
+        return f"sqlite:///{request.getfixturevalue('db_path')}"
+    uri: str = request.getfixturevalue("empty_postgres_uri")
+    return uri
 
-    def describe(path: Path) -> dict[str, Any]:
-        connection = sqlite3.connect(path)
-        tables: dict[str, Any] = {}
-        names = "SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name"
-        for (table,) in connection.execute(names).fetchall():
-            sql = connection.execute(
-                "SELECT sql FROM sqlite_master WHERE name = ? AND type = 'table'", (table,)
-            ).fetchone()[0]
-            indexes = []
-            for _, name, unique, origin, partial in connection.execute(
-                f"PRAGMA index_list('{table}')"
-            ).fetchall():
-                columns = connection.execute(f"PRAGMA index_info('{name}')").fetchall()
-                indexes.append([name, unique, origin, partial, [column[2] for column in columns]])
-            columns = connection.execute(f"PRAGMA table_info('{table}')").fetchall()
-            references = connection.execute(f"PRAGMA foreign_key_list('{table}')").fetchall()
-            tables[table] = {
-                "columns": [list(column[1:]) for column in columns],
-                "indexes": sorted(indexes),
-                "references": sorted(list(reference[2:]) for reference in references),
-                "deferred": sql.count("DEFERRABLE INITIALLY DEFERRED"),
-                "deferred_name": "CONSTRAINT ct_job_execution_id FOREIGN KEY" in sql,
-            }
-        connection.close()
-        return tables
+
+@pytest.fixture
+def sql(database_uri: str) -> Callable[..., list[tuple[Any, ...]]]:
+    """Runs a statement on the database behind the backend's back; `?` stands for parameters."""
+
+    def run(statement: str, *params: Any) -> list[tuple[Any, ...]]:
+        import psycopg
+
+        is_file = database_uri.startswith("sqlite")
+        connect: Any = sqlite3.connect if is_file else psycopg.connect
+        text = statement if is_file else statement.replace("?", "%s")
+        connection = connect(database_uri.removeprefix("sqlite:///"))
+        try:
+            cursor = connection.execute(text, params)
+            rows = cursor.fetchall() if cursor.description else []
+            connection.commit()
+            return list(rows)
+        finally:
+            connection.close()
+
+    return run
+
+
+@pytest.fixture
+def schema_of() -> Callable[[str], dict[str, Any]]:
+    """What a database says about its tables, free of naming and spelling on SQLite."""
+
+    def describe(uri: str) -> dict[str, Any]:
+        if uri.startswith("sqlite"):
+            return sqlite_schema(uri.removeprefix("sqlite:///"))
+        return postgres_schema(uri)
 
     return describe
+
+
+POSTGRES_SCHEMA = {
+    "columns": """
+        SELECT table_name, column_name, udt_name, character_maximum_length, is_nullable,
+            column_default, ordinal_position
+        FROM information_schema.columns WHERE table_schema = 'public'
+    """,
+    "constraints": """
+        SELECT conrelid::regclass::text, conname, pg_get_constraintdef(oid)
+        FROM pg_constraint WHERE connamespace = 'public'::regnamespace
+    """,
+    "indexes": "SELECT indexname, indexdef FROM pg_indexes WHERE schemaname = 'public'",
+    "triggers": "SELECT tgname, pg_get_triggerdef(oid) FROM pg_trigger WHERE NOT tgisinternal",
+    "functions": r"""
+        SELECT proname, regexp_replace(prosrc, '\s+', ' ', 'g') FROM pg_proc
+        WHERE pronamespace = 'public'::regnamespace
+    """,
+    "enums": "SELECT enumtypid::regtype::text, enumlabel, enumsortorder FROM pg_enum",
+}
+
+
+def postgres_schema(uri: str) -> dict[str, Any]:
+    """The schema by kind of thing; columns are numbered as they came."""
+    import psycopg
+
+    with psycopg.connect(uri) as connection:
+        found = {
+            kind: sorted(map(repr, connection.execute(query).fetchall()))
+            for kind, query in POSTGRES_SCHEMA.items()
+        }
+    assert found["columns"]
+    return found
+
+
+def sqlite_schema(path: str) -> dict[str, Any]:
+    """The schema by table."""
+    connection = sqlite3.connect(path)
+    tables: dict[str, Any] = {}
+    names = "SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name"
+    for (table,) in connection.execute(names).fetchall():
+        sql = connection.execute(
+            "SELECT sql FROM sqlite_master WHERE name = ? AND type = 'table'", (table,)
+        ).fetchone()[0]
+        indexes = []
+        for _, name, unique, origin, partial in connection.execute(
+            f"PRAGMA index_list('{table}')"
+        ).fetchall():
+            columns = connection.execute(f"PRAGMA index_info('{name}')").fetchall()
+            indexes.append([name, unique, origin, partial, [column[2] for column in columns]])
+        columns = connection.execute(f"PRAGMA table_info('{table}')").fetchall()
+        references = connection.execute(f"PRAGMA foreign_key_list('{table}')").fetchall()
+        tables[table] = {
+            "columns": [list(column[1:]) for column in columns],
+            "indexes": sorted(indexes),
+            "references": sorted(list(reference[2:]) for reference in references),
+            "deferred": sql.count("DEFERRABLE INITIALLY DEFERRED"),
+            "deferred_name": "CONSTRAINT ct_job_execution_id FOREIGN KEY" in sql,
+        }
+    connection.close()
+    return tables
 
 
 @pytest.fixture

@@ -7,21 +7,32 @@ column, so that the text of a statement is always the same and is prepared once.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, TypeAlias
 
 import sqlalchemy as sa
 from sqlalchemy import Table
 from sqlalchemy.engine import Dialect
 
-from redun.backends.db.orm.types import JSON, DateTimeUTC, jsonb_text
+from redun.backends.db.orm.types import HASH_LEN, JSON, DateTimeUTC, jsonb_text
 from redun.backends.db.text import is_utf8, plain_text
 
 #: Payload in one statement, in bytes. It is sent as twice as many hexadecimal digits, and a server
 #: takes no message of a gigabyte.
 MAX_BYTES = 16 * 1024 * 1024
 
-Rows = Sequence[tuple[Any, ...]]
+#: Bytes of an entry of an index; a server takes some more.
+MAX_INDEXED = 2600
+
+#: Bytes of a character, or of the escape of one that can't be held, at most.
+MAX_CHARACTER = 6
+
+Rows: TypeAlias = Sequence[tuple[Any, ...]]
+
+#: (table, column) -> length in characters, of columns with a limit.
+Lengths: TypeAlias = Mapping[tuple[str, str], int]
+
+NO_LENGTHS: Lengths = {}
 
 
 def text_array(values: Sequence[str | None]) -> str:
@@ -67,7 +78,22 @@ def _json_array(values: Sequence[str]) -> str:
     return text_array([jsonb_text(value) for value in values])
 
 
-def _array_of(column: sa.Column[Any]) -> tuple[str, Callable[[Sequence[Any]], str]]:
+def _limited_array(length: int, size: int | None) -> Callable[[Sequence[str | None]], str]:
+    """What makes arrays of texts that are cut to `length` characters and `size` bytes."""
+    shortest = length if size is None else min(length, size // MAX_CHARACTER)
+
+    def cut(value: str | None) -> str | None:
+        if value is None or len(value) <= shortest:
+            return value
+        value = plain_text(value)[:length]
+        return value if size is None else value.encode()[:size].decode(errors="ignore")
+
+    return lambda values: text_array([cut(value) for value in values])
+
+
+def _array_of(
+    column: sa.Column[Any], lengths: Lengths
+) -> tuple[str, Callable[[Sequence[Any]], str]]:
     """The type of a column as an array, without length, and what makes one."""
     kinds: tuple[tuple[Any, str, Callable[[Sequence[Any]], str]], ...] = (
         (JSON, "jsonb", _json_array),
@@ -81,7 +107,10 @@ def _array_of(column: sa.Column[Any]) -> tuple[str, Callable[[Sequence[Any]], st
             return name, render
     if isinstance(column.type, sa.Enum):
         return str(column.type.name), text_array
-    return "varchar", text_array
+    length = lengths.get((column.table.name, column.name))
+    if length is None or length == HASH_LEN:
+        return "varchar", text_array
+    return "varchar", _limited_array(length, MAX_INDEXED if column.index else None)
 
 
 class ArrayStatement:
@@ -93,10 +122,13 @@ class ArrayStatement:
     text : with `{rows}` where the statement reads from a table of the rows.
     table : whose columns they are.
     columns : names of the columns, in the order in which rows have them.
+    lengths : how many characters columns hold; longer texts are cut.
     """
 
-    def __init__(self, text: str, table: Table, columns: Sequence[str]) -> None:
-        arrays = [_array_of(table.c[name]) for name in columns]
+    def __init__(
+        self, text: str, table: Table, columns: Sequence[str], lengths: Lengths = NO_LENGTHS
+    ) -> None:
+        arrays = [_array_of(table.c[name], lengths) for name in columns]
         marks = ", ".join([f"%s::{name}[]" for name, _ in arrays])
         self._text = text.format(rows=f"unnest({marks}) AS given ({', '.join(columns)})")
         self._renderers = [render for _, render in arrays]
@@ -136,6 +168,7 @@ class ArrayInsert(ArrayStatement):
     columns : their names.
     dialect : for quoting.
     on_conflict : what follows `ON CONFLICT`; by default rows that exist are left alone.
+    lengths : how many characters columns hold; longer texts are cut.
     """
 
     def __init__(
@@ -144,6 +177,7 @@ class ArrayInsert(ArrayStatement):
         columns: Sequence[str],
         dialect: Dialect,
         on_conflict: str = "DO NOTHING",
+        lengths: Lengths = NO_LENGTHS,
     ) -> None:
         quote = dialect.identifier_preparer.quote
         names = [quote(name) for name in columns]

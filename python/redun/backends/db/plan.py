@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from operator import itemgetter
 from typing import Any, NamedTuple, TypeAlias
@@ -10,7 +11,7 @@ from sqlalchemy.engine import Dialect
 
 from redun.backends.base import RECORD_KINDS, Records
 from redun.backends.db import orm
-from redun.backends.db.arrays import ArrayInsert, ArrayStatement
+from redun.backends.db.arrays import ArrayInsert, ArrayStatement, Lengths
 from redun.backends.db.statements import Insert, Statement, TimestampText, Update
 
 Rows: TypeAlias = Sequence[tuple[Any, ...]]
@@ -194,8 +195,14 @@ def _newest(rows: list[tuple[Any, ...]]) -> Rows:
     return sorted({row[0]: row for row in rows}.values(), key=_first)
 
 
-def compile_inserts(dialect: Dialect) -> dict[str, Statement]:
-    """The statement for each table that records go to."""
+def compile_inserts(dialect: Dialect, lengths: Lengths | None = None) -> dict[str, Statement]:
+    """
+    The statement for each table that records go to.
+
+    Parameters
+    ----------
+    lengths : how many characters the columns of a PostgreSQL repo hold; longer texts are cut.
+    """
     columns = {
         orm.Value: ("value_hash", "type", "format", "value"),
         orm.Task: ("hash", "name", "namespace", "source"),
@@ -220,7 +227,9 @@ def compile_inserts(dialect: Dialect) -> dict[str, Statement]:
         orm.Job: JOB_COLUMNS,
         orm.Tag: ("tag_hash", "entity_type", "entity_id", "key", "value", "is_current"),
     }
-    insert: Any = ArrayInsert if dialect.name == "postgresql" else Insert
+    insert: Any = Insert
+    if dialect.name == "postgresql":
+        insert = functools.partial(ArrayInsert, lengths=lengths or {})
     inserts: dict[str, Statement] = {}
     for model, names in columns.items():
         table: Any = model.__table__

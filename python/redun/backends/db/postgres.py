@@ -59,8 +59,8 @@ def create_postgres_engine(url: URL, echo: bool) -> Engine:
         engine = sa.create_engine(url, echo=echo, pool_pre_ping=True, connect_args=options)
     except ModuleNotFoundError as error:
         raise RedunDatabaseError(
-            f"A repo on PostgreSQL needs the package {error.name}, which is not installed: "
-            "pip install 'redun[postgres]'"
+            f"A repo on PostgreSQL needs the package {error.name}, which is not installed.",
+            hints=("pip install 'redun[postgres]'",),
         ) from error
     sa.event.listen(engine, "connect", _prepare)
     return engine
@@ -85,6 +85,15 @@ def lock_for_migration(connection: Connection) -> None:
     """
     connection.execute(sa.select(sa.func.pg_advisory_xact_lock(MIGRATION_LOCK)))
     connection.exec_driver_sql(f"SET LOCAL lock_timeout = {LOCK_TIMEOUT_MS}")
+
+
+def column_lengths(connection: Connection) -> dict[tuple[str, str], int]:
+    """How many characters columns hold, of those with a limit: (table, column) -> length."""
+    rows = connection.exec_driver_sql(
+        "SELECT table_name, column_name, character_maximum_length FROM information_schema.columns "
+        "WHERE table_schema = current_schema() AND character_maximum_length IS NOT NULL"
+    )
+    return {(table, column): length for table, column, length in rows}
 
 
 def create_job_trigger(connection: Connection, zone: str) -> None:

@@ -20,6 +20,7 @@ from sqlalchemy.engine import Connection, Engine
 from redun.backends.base import Records
 from redun.backends.db.connection import Retry, driver_errors, prepare_writer
 from redun.backends.db.plan import Batch, Plan, Planner, Rows, compile_inserts, compile_job_ends
+from redun.backends.db.postgres import column_lengths
 
 Result = TypeVar("Result")
 
@@ -300,5 +301,9 @@ class Recorder:
             if self._sqlite and not self._shared:
                 self._connection.detach()
                 prepare_writer(self._connection)
+                self._connection.rollback()
+            elif self._engine.dialect.name == "postgresql":
+                lengths = column_lengths(self._connection)
+                self._inserts = compile_inserts(self._engine.dialect, lengths)
                 self._connection.rollback()
         return self._connection

@@ -202,6 +202,11 @@ def migrate_db(
         if target >= REDUN_DB_VERSIONS[-1]:
             is_new = current == null_db_version
             _set_default_scheme(connection, new_scheme if is_new else COMPATIBLE_HASH_SCHEME)
+        elif logger and read_hash_scheme(connection) != COMPATIBLE_HASH_SCHEME:
+            logger.warning(
+                "This repo stays hashed as 'blake3': programs that know only version "
+                f"{target} find nothing of it in their cache."
+            )
         connection.execute(
             sa.insert(_versions),
             [{"id": str(uuid.uuid4()), "version": target.major, "timestamp": utcnow()}],

@@ -11,6 +11,7 @@ from redun.backends.db.orm.types import (
     Column,
     DateTimeUTC,
     hash_type,
+    limited,
     prefix_index,
     session_of,
     short,
@@ -75,7 +76,7 @@ class Argument(Base):
     call_hash = Column(hash_type(), sa.ForeignKey("call_node.call_hash"), index=True)
     value_hash = Column(hash_type(), sa.ForeignKey("value.value_hash"), index=True)
     arg_position = Column(sa.Integer, nullable=True)
-    arg_key = Column(sa.String(100), nullable=True)
+    arg_key = Column(limited(100), nullable=True)
 
     value = relationship("Value", back_populates="arguments")
     call_node = relationship("CallNode", back_populates="arguments")
@@ -132,7 +133,7 @@ class CallNode(Base):
     __tablename__ = "call_node"
 
     call_hash = Column(hash_type(), primary_key=True)
-    task_name = Column(sa.String(1024))
+    task_name = Column(limited(1024))
     task_hash = Column(hash_type(), sa.ForeignKey("task.hash"), index=True)
     args_hash = Column(hash_type())
     value_hash = Column(hash_type(), sa.ForeignKey("value.value_hash"), index=True)

@@ -30,10 +30,12 @@ class Tag(Base):
     entity_type = Column(sa.Enum(TagEntity, name="tagentitytype"))
     entity_id = Column(sa.String, index=True)
     key = Column(sa.String, index=True)
-    value = Column(JSON, index=True)
+    value = Column(JSON)
     is_current = Column(sa.Boolean, default=True)
 
     __table_args__ = (
+        # Entries of the ordinary kind of index may not be large on PostgreSQL; values may.
+        sa.Index("ix_tag_value", "value", postgresql_using="hash"),
         sa.Index(
             "ix_tag_tag_hash_current",
             "tag_hash",

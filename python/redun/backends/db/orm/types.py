@@ -48,6 +48,11 @@ def hash_type() -> sa.String:
     return sa.String(HASH_LEN)
 
 
+def limited(length: int) -> Any:
+    """Type of a text that SQLite declares with a length, which it doesn't enforce."""
+    return sa.String(length).with_variant(sa.String(), "postgresql")
+
+
 def prefix_index(name: str, column: str, unique: bool = False) -> sa.Index:
     """An index that serves `LIKE 'prefix%'`, which PostgreSQL only does with its own opclass."""
     return sa.Index(name, column, unique=unique, postgresql_ops={column: "varchar_pattern_ops"})

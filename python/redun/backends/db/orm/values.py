@@ -13,6 +13,7 @@ from redun.backends.db.orm.types import (
     Base,
     Column,
     hash_type,
+    limited,
     prefix_index,
     session_of,
     short,
@@ -21,7 +22,7 @@ from redun.utils import trim_string
 
 PREVIEW_CHUNK = 500
 
-VALUE_TYPE = sa.String(100).with_variant(sa.String(), "postgresql")
+VALUE_TYPE = limited(100)
 
 
 class Value(Base):
@@ -36,7 +37,7 @@ class Value(Base):
 
     value_hash = Column(hash_type(), primary_key=True)
     type = Column(VALUE_TYPE, index=True)
-    format = Column(sa.String(100))
+    format = Column(limited(100))
     value = Column(sa.LargeBinary, deferred=True)
 
     __table_args__ = (prefix_index("ix_value_value_hash_vpo", "value_hash", unique=True),)
@@ -228,7 +229,7 @@ class Handle(Base):
     hash = Column(hash_type(), primary_key=True)
     fullname = Column(sa.String(1024), index=True)
     value_hash = Column(hash_type(), sa.ForeignKey("value.value_hash"), index=True)
-    key = Column(sa.String(1024))
+    key = Column(limited(1024))
     is_valid = Column(sa.Boolean, default=True)
 
     value = relationship("Value", back_populates="handle")

@@ -18,10 +18,7 @@ TIMESTAMPS = (
 
 def upgrade() -> None:
     if op.get_context().dialect.name == "postgresql":
-        for table, column, nullable in TIMESTAMPS:
-            op.alter_column(
-                table, column, type_=sa.DateTime(timezone=True), existing_nullable=nullable
-            )
+        _alter_timestamps(with_zone=True)
         _create_trigger(os.environ.get("REDUN_LOCALTIMEZONE", "UTC"))
     else:
         _shift_jobs("utc")
@@ -31,12 +28,19 @@ def downgrade() -> None:
     if op.get_context().dialect.name == "postgresql":
         op.execute("DROP TRIGGER IF EXISTS check_job_utc ON job")
         op.execute("DROP FUNCTION IF EXISTS check_job_utc()")
-        for table, column, nullable in TIMESTAMPS:
-            op.alter_column(
-                table, column, type_=sa.DateTime(timezone=False), existing_nullable=nullable
-            )
+        _alter_timestamps(with_zone=False)
     else:
         _shift_jobs("localtime")
+
+
+def _alter_timestamps(with_zone: bool) -> None:
+    """Converts times from or to the time zone of the server, or of the role."""
+    op.execute("SET LOCAL timezone TO DEFAULT")
+    for table, column, nullable in TIMESTAMPS:
+        op.alter_column(
+            table, column, type_=sa.DateTime(timezone=with_zone), existing_nullable=nullable
+        )
+    op.execute("SET LOCAL timezone TO 'UTC'")
 
 
 def _shift_jobs(modifier: str) -> None:

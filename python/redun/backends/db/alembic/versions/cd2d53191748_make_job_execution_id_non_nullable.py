@@ -14,6 +14,9 @@ STUB_ARGS = '"Stub Execution"'
 def upgrade() -> None:
     if not context.is_offline_mode():
         fill_execution_ids(op.get_bind())
+    if op.get_context().dialect.name == "postgresql":
+        # A table can't be altered while references of its new rows are still to be checked.
+        op.execute("SET CONSTRAINTS ALL IMMEDIATE")
     with op.batch_alter_table("job") as batch:
         batch.alter_column("execution_id", existing_type=sa.String(), nullable=False)
 
