@@ -11,7 +11,7 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import pytest
 
@@ -132,3 +132,84 @@ def _restore_hash_scheme() -> Iterator[None]:
     yield
     if core:
         core.set_scheme(before)
+
+
+# -- cloud files ---------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class S3:
+    """A bucket of the ``s3`` fixture.
+
+    ``requests`` are (method, path, query) of what the server was asked, in order.
+    """
+
+    bucket: str
+    endpoint: str
+    client: Any
+    requests: list[tuple[str, str, str]]
+
+    def url(self, key: str) -> str:
+        return f"s3://{self.bucket}/{key}"
+
+
+@pytest.fixture(scope="session")
+def _s3_server() -> Iterator[tuple[str, list[tuple[str, str, str]]]]:
+    """A server of S3 and other services of Amazon, for the whole session: its URL, its requests."""
+    from threading import Thread
+
+    from moto.server import DomainDispatcherApplication, create_backend_app
+    from werkzeug.serving import WSGIRequestHandler, make_server
+
+    class Quiet(WSGIRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def log(self, *args: Any, **kwargs: Any) -> None:
+            pass
+
+    requests: list[tuple[str, str, str]] = []
+    service = DomainDispatcherApplication(create_backend_app)
+
+    def count(environ: dict, start: Any) -> Any:
+        asked = (environ["REQUEST_METHOD"], environ["PATH_INFO"], environ["QUERY_STRING"])
+        requests.append(asked)
+        return service(environ, start)
+
+    server = make_server("127.0.0.1", 0, count, threaded=True, request_handler=Quiet)
+    thread = Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}", requests
+    server.shutdown()
+    thread.join()
+
+
+@pytest.fixture
+def s3(
+    _s3_server: tuple[str, list[tuple[str, str, str]]],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> S3:
+    """An empty bucket of a local S3 server, which the environment of the test leads to."""
+    import uuid
+
+    import boto3
+
+    endpoint, requests = _s3_server
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        monkeypatch.delenv(name)
+    settings = {
+        "AWS_ENDPOINT_URL": endpoint,
+        "AWS_ACCESS_KEY_ID": "testing",
+        "AWS_SECRET_ACCESS_KEY": "testing",
+        "AWS_DEFAULT_REGION": "us-east-1",
+        # No configuration of whoever runs the tests.
+        "AWS_CONFIG_FILE": os.devnull,
+        "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+    }
+    for name, value in settings.items():
+        monkeypatch.setenv(name, value)
+    client = boto3.client("s3")
+    bucket = f"test-{uuid.uuid4().hex[:12]}"
+    client.create_bucket(Bucket=bucket)
+    requests.clear()
+    return S3(bucket, endpoint, client, requests)

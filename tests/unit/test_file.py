@@ -53,7 +53,7 @@ def test_paths() -> None:
             File(path)  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("url", ["s3://bucket/key", "file:///x", "C:\\x", "nosuch:x"])
+@pytest.mark.parametrize("url", ["C:\\x", "nosuch:x", "nosuch://bucket/key"])
 def test_unknown_protocol(url: str) -> None:
     with pytest.raises(UnknownProtocolError) as error:
         File(url)

@@ -120,8 +120,8 @@ def test_registry(memory: type[FileSystem]) -> None:
     assert get_filesystem(url="a") is get_filesystem("local")
     with pytest.raises(AssertionError):
         get_filesystem_class()
-    with pytest.raises(UnknownProtocolError, match="supported: local, mem"):
-        get_filesystem("s3")
+    with pytest.raises(UnknownProtocolError, match=r"supported: local, .*mem"):
+        get_filesystem("nosuch")
 
 
 def test_other_protocol(memory: type[FileSystem]) -> None:
@@ -174,7 +174,7 @@ def test_shell_copy_errors(local: FileSystem) -> None:
     with pytest.raises(ValueError, match=r"At least one path must be defined\."):
         local.shell_copy(None, None)
     with pytest.raises(UnknownProtocolError):
-        local.shell_copy("a", "s3://b/c")
+        local.shell_copy("a", "nosuch://b/c")
 
 
 def test_touch(local: FileSystem) -> None:

@@ -1,13 +1,32 @@
-"""Clients of Amazon Web Services. They need the extra `aws` (boto3), which is loaded when first used."""
+"""Clients of Amazon Web Services, which find credentials and regions as users of `boto3` know it."""
 
 from __future__ import annotations
 
+import errno
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime, timedelta, timezone
+from functools import lru_cache
 from typing import Any
 
+from redun.clients.extras import load
 from redun.errors import RedunError
 
-__all__ = ["get_aws_client"]
+NEED = "files on S3"
+# Temporary credentials are renewed by the session ten minutes before they end at the latest.
+_CREDENTIALS_KEPT = timedelta(minutes=5)
+_VARIABLES = (
+    "AWS_PROFILE",
+    "AWS_REGION",
+    "AWS_DEFAULT_REGION",
+    "AWS_ENDPOINT_URL",
+    "AWS_ENDPOINT_URL_S3",
+    "AWS_ACCESS_KEY_ID",
+    "AWS_SECRET_ACCESS_KEY",
+    "AWS_SESSION_TOKEN",
+    "AWS_SKIP_SIGNATURE",
+)
 
 
 def get_aws_client(service: str, region: str | None = None) -> Any:
@@ -37,3 +56,111 @@ def get_aws_client(service: str, region: str | None = None) -> Any:
         raise RedunError(
             f"AWS {service} needs a region.", hints=["set the environment variable AWS_REGION"]
         ) from error
+
+
+def s3_client() -> Any:
+    """A `boto3` client of S3, one for each process, from the usual variables, files and roles.
+
+    With `AWS_SKIP_SIGNATURE` set requests are anonymous.
+
+    Raises
+    ------
+    MissingExtraError
+        `boto3` is not installed.
+    """
+    return session_of(settings())[1]
+
+
+def settings() -> tuple:
+    """What a session depends on: the process, and the variables of its environment."""
+    return (os.getpid(), *map(os.environ.get, _VARIABLES))
+
+
+@lru_cache(maxsize=4)
+def session_of(settings: tuple) -> tuple[Any, Any]:
+    """The `boto3` session for some `settings`, and its client of S3."""
+    boto3 = load("boto3", NEED, "s3")
+    config: dict[str, Any] = {"retries": {"mode": "standard", "max_attempts": 8}}
+    if is_anonymous():
+        config["signature_version"] = load("botocore", NEED, "s3").UNSIGNED
+    session = boto3.session.Session()
+    # Without a region S3 answers from the first one, and names the bucket's own.
+    region = None if session.region_name else "us-east-1"
+    client = session.client(
+        "s3", region_name=region, config=load("botocore.config", NEED, "s3").Config(**config)
+    )
+    return session, client
+
+
+def is_anonymous() -> bool:
+    """Whether requests are sent without credentials."""
+    return os.environ.get("AWS_SKIP_SIGNATURE", "").lower() in ("1", "true", "yes")
+
+
+def bucket_region(client: Any, bucket: str) -> str:
+    """The region of a bucket, which other ones only redirect to."""
+    errors = load("botocore.exceptions", NEED, "s3")
+    try:
+        headers = client.head_bucket(Bucket=bucket)["ResponseMetadata"]["HTTPHeaders"]
+    except errors.ClientError as error:
+        # Also who may not ask is told the region.
+        headers = error.response.get("ResponseMetadata", {}).get("HTTPHeaders", {})
+    except errors.BotoCoreError:
+        headers = {}
+    return headers.get("x-amz-bucket-region") or client.meta.region_name
+
+
+def credential_teller(session: Any) -> Any:
+    """A function that tells the session's credentials of the moment."""
+    found = session.get_credentials()
+    if found is None:
+        raise PermissionError(errno.EACCES, _NO_CREDENTIALS)
+
+    def tell() -> dict[str, Any]:
+        frozen = found.get_frozen_credentials()
+        return {
+            "access_key_id": frozen.access_key,
+            "secret_access_key": frozen.secret_key,
+            "token": frozen.token,
+            "expires_at": datetime.now(timezone.utc) + _CREDENTIALS_KEPT,
+        }
+
+    return tell
+
+
+_NO_CREDENTIALS = (
+    "No AWS credentials (set AWS_PROFILE or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, "
+    "or AWS_SKIP_SIGNATURE=1 for public buckets)"
+)
+
+
+@contextmanager
+def telling() -> Iterator[None]:
+    """Turn the library's errors into those of the operating system."""
+    errors = load("botocore.exceptions", NEED, "s3")
+    try:
+        yield
+    except errors.ClientError as error:
+        raise _translated(error.response) from error
+    except errors.NoCredentialsError as error:
+        raise PermissionError(errno.EACCES, _NO_CREDENTIALS) from error
+    except (errors.BotoCoreError, load("boto3.exceptions", NEED, "s3").Boto3Error) as error:
+        cause = error.__context__
+        if isinstance(cause, errors.ClientError):
+            raise _translated(cause.response) from error
+        raise OSError(errno.EIO, str(error)) from error
+
+
+def _translated(response: dict) -> OSError:
+    told = response.get("Error", {})
+    code, message = str(told.get("Code", "")), str(told.get("Message", ""))
+    status = response.get("ResponseMetadata", {}).get("HTTPStatusCode")
+    if code == "NoSuchBucket":
+        return FileNotFoundError(errno.ENOENT, "No such bucket")
+    if status == 404:
+        return FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
+    if status in (401, 403):
+        return PermissionError(errno.EACCES, f"Access denied ({code}: {message})")
+    if code == "PreconditionFailed":
+        return OSError(errno.ESTALE, "Changed while it was read")
+    return OSError(errno.EIO, f"{code}: {message}")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -83,8 +85,29 @@ def naming_path(path: str) -> Iterator[None]:
     except _PathError:
         raise
     except FileNotFoundError as error:
-        raise RedunFileNotFoundError(path, error.errno, error.strerror) from error
+        raise RedunFileNotFoundError(path, *_told(error)) from error
     except PermissionError as error:
-        raise RedunPermissionError(path, error.errno, error.strerror) from error
+        raise RedunPermissionError(path, *_told(error)) from error
     except OSError as error:
-        raise RedunOSError(path, error.errno, error.strerror) from error
+        raise RedunOSError(path, *_told(error)) from error
+
+
+# The number that an error of a class has, where it was made without one.
+_USUAL = {
+    FileNotFoundError: errno.ENOENT,
+    PermissionError: errno.EACCES,
+    FileExistsError: errno.EEXIST,
+    IsADirectoryError: errno.EISDIR,
+    NotADirectoryError: errno.ENOTDIR,
+    TimeoutError: errno.ETIMEDOUT,
+}
+
+
+def _told(error: OSError) -> tuple[int, str]:
+    """Number and text of an error; libraries of remote file systems often give one of them only."""
+    if error.errno is not None:
+        return error.errno, error.strerror or os.strerror(error.errno)
+    for cls in type(error).__mro__:
+        if cls in _USUAL:
+            return _USUAL[cls], os.strerror(_USUAL[cls])
+    return errno.EIO, str(error) or type(error).__name__

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 import weakref
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import IO, TYPE_CHECKING, Any
 
 from redun.file.families import PLAIN, FileClasses
-from redun.file.fs.base import FileSystem, FileTime, get_filesystem
+from redun.file.fs.base import FileSystem, FileTime, Listing, get_filesystem
 from redun.file.memo import HashMemo
 from redun.value.base import Value
 
@@ -66,9 +66,9 @@ class File(HashMemo, Value):
         return self.filesystem.get_hash(self.path)
 
     @classmethod
-    def hash_paths(cls, filesystem: FileSystem, paths: Sequence[str]) -> list[str]:
-        """The hash that a file of this class would have at each path, in one go."""
-        return filesystem.get_hashes(paths)
+    def hash_listing(cls, filesystem: FileSystem, listing: Listing) -> list[str]:
+        """The hash that a file of this class would have at each path of a listing, in one go."""
+        return filesystem.quick_hashes(listing)
 
     @classmethod
     def with_hash(cls, path: str, hash: str | None) -> File:

@@ -69,10 +69,10 @@ class FileSet(HashMemo, Value):
 
     def _look(self) -> tuple[str, list[tuple[str, str | None]] | None]:
         """The hash, and the files it was computed from where it is."""
-        paths = self._paths()
-        hashes = self.classes.File.hash_paths(self.filesystem, paths)
+        listing = self.filesystem.match(self.pattern)
+        hashes = self.classes.File.hash_listing(self.filesystem, listing)
         digest = hash_struct([self.type_basename, self.pattern, *sorted(hashes)])
-        return digest, list(zip(paths, hashes, strict=True))
+        return digest, list(zip(listing.paths, hashes, strict=True))
 
     def _calc_hash(self) -> str:
         return self._look()[0]
@@ -129,14 +129,18 @@ class Dir(FileSet):
         return self.filesystem.tree_files(self.path)
 
     def _look(self) -> tuple[str, list[tuple[str, str | None]] | None]:
-        paths = self._paths()
+        filesystem = self.filesystem
+        listing = filesystem.find(self.path)
         file_class = self.classes.File
         # The compatibility scheme has quick hashes in directories of every family.
-        plain = File if get_scheme() == "redun1" else file_class
-        hashes = plain.hash_paths(self.filesystem, paths)
+        compatible = get_scheme() == "redun1"
+        plain = File if compatible else file_class
+        hashes = plain.hash_listing(filesystem, listing)
+        known = hashes if file_class.hash_listing == plain.hash_listing else [None] * len(hashes)
+        if compatible and filesystem.dir_hash_by_prefix:
+            hashes = list(filesystem.iter_file_hashes(self.path))
         digest = hash_struct([self.type_basename, self.path, *sorted(hashes)])
-        known = hashes if file_class.hash_paths == plain.hash_paths else [None] * len(paths)
-        return digest, list(zip(paths, known, strict=True))
+        return digest, list(zip(listing.paths, known, strict=True))
 
     def exists(self) -> bool:
         """Whether the path exists."""

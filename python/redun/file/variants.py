@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from redun.file.errors import RedunFileNotFoundError
 from redun.file.families import CONTENT, IMMUTABLE
 from redun.file.file import File
 from redun.file.fileset import Dir, FileSet
-from redun.file.fs.base import FileSystem
+from redun.file.fs.base import FileSystem, Listing
 from redun.file.staging import StagingDir, StagingFile
 from redun.hashing import hash_struct, hash_structs
 
@@ -26,8 +24,8 @@ class IFile(File):
         return hash_struct([self.type_basename, self.path])
 
     @classmethod
-    def hash_paths(cls, filesystem: FileSystem, paths: Sequence[str]) -> list[str]:
-        return hash_structs([[cls.type_basename, path] for path in paths])
+    def hash_listing(cls, filesystem: FileSystem, listing: Listing) -> list[str]:
+        return hash_structs([[cls.type_basename, path] for path in listing.paths])
 
     def is_valid(self) -> bool:
         return True
@@ -105,10 +103,11 @@ class ContentFile(File):
             return f"{self.type_basename}(path={self.path}, missing)"
 
     def _calc_hash(self) -> str:
-        return self.hash_paths(self.filesystem, [self.path])[0]
+        return self.hash_listing(self.filesystem, Listing([self.path]))[0]
 
     @classmethod
-    def hash_paths(cls, filesystem: FileSystem, paths: Sequence[str]) -> list[str]:
+    def hash_listing(cls, filesystem: FileSystem, listing: Listing) -> list[str]:
+        paths = listing.paths
         contents = filesystem.content_hashes(paths)
         return hash_structs(
             [["ContentFile", path, content] for path, content in zip(paths, contents, strict=True)]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from string import ascii_letters, digits
 from typing import IO, Any, BinaryIO, cast
 
@@ -18,6 +19,22 @@ COPY_BLOCK = 1 << 20
 _SCHEME_CHARACTERS = frozenset(ascii_letters + digits + "+-.")
 
 
+@dataclass
+class Listing:
+    """Files that were found.
+
+    Attributes
+    ----------
+    paths
+        Their paths, in any order.
+    hashes
+        Their quick hashes, if looking for them told so; else None.
+    """
+
+    paths: list[str]
+    hashes: list[str] | None = None
+
+
 class FileSystem(ABC):
     """What files of one protocol can do. One instance serves the whole process.
 
@@ -25,11 +42,15 @@ class FileSystem(ABC):
     ----------
     name
         The protocol in URLs; `local` for plain paths.
+    dir_hash_by_prefix
+        Whether the compatibility scheme hashes directories by other files than they have
+        (`iter_file_hashes`).
     """
 
     __module__ = "redun.file"
 
     name = "base"
+    dir_hash_by_prefix = False
 
     def open(self, path: str, mode: str, encoding: str | None = None, **kwargs: Any) -> IO:
         """Open a stream.
@@ -49,8 +70,12 @@ class FileSystem(ABC):
         if encoding is not None:
             if "b" in mode:
                 raise ValueError("Binary mode 'b' cannot be used with encoding.")
-            return io.TextIOWrapper(self._open_logged(path, mode + "b", **kwargs), encoding)
+            return self.as_text(self._open_logged(path, mode + "b", **kwargs), encoding)
         return self._open_logged(path, mode, **kwargs)
+
+    def as_text(self, stream: Any, encoding: str) -> IO:
+        """A text stream over a binary one of this file system."""
+        return io.TextIOWrapper(stream, encoding)
 
     def _open_logged(self, path: str, mode: str, **kwargs: Any) -> IO:
         try:
@@ -118,6 +143,18 @@ class FileSystem(ABC):
         """The paths of the files, not directories, that match a pattern."""
         return [path for path in self.glob(pattern) if self.isfile(path)]
 
+    def find(self, path: str) -> Listing:
+        """All files below a directory."""
+        return Listing(self.tree_files(path))
+
+    def match(self, pattern: str) -> Listing:
+        """The files that match a pattern."""
+        return Listing(self.glob_files(pattern))
+
+    def quick_hashes(self, listing: Listing) -> list[str]:
+        """The quick hash of each file of a listing."""
+        return self.get_hashes(listing.paths) if listing.hashes is None else listing.hashes
+
     def copy(self, src_path: str, dest_path: str) -> None:
         """Copy a file; one of both paths is of this file system."""
         with (
@@ -178,6 +215,12 @@ def copy_stream(source: IO, dest: IO) -> None:
 _classes: dict[str, type[FileSystem]] = {}
 _instances: dict[type[FileSystem], FileSystem] = {}
 
+# Where the file systems of protocols are defined that are loaded when first used.
+_BUILT_IN = {
+    "local": "redun.file.fs.local",
+    "s3": "redun.file.fs.s3",
+}
+
 
 def register_filesystem(cls: type[FileSystem]) -> type[FileSystem]:
     """Decorator: serve the protocol `cls.name` by this class."""
@@ -201,7 +244,7 @@ def get_filesystem_class(proto: str | None = None, url: str | None = None) -> ty
     Raises
     ------
     UnknownProtocolError
-        (a `KeyError`) No class serves it.
+        (a `KeyError`) No class serves it, nor does fsspec know it.
     AssertionError
         Neither is given.
     """
@@ -211,7 +254,20 @@ def get_filesystem_class(proto: str | None = None, url: str | None = None) -> ty
     try:
         return _classes[proto]
     except KeyError:
-        raise UnknownProtocolError(proto, tuple(_classes)) from None
+        return _load_class(proto)
+
+
+def _load_class(proto: str) -> type[FileSystem]:
+    """The class of a protocol that was not used before: one of ours, or one made for fsspec's."""
+    from importlib import import_module
+
+    if proto in _BUILT_IN:
+        import_module(_BUILT_IN[proto])
+        return _classes[proto]
+    cls = import_module("redun.file.fs.fsspec").class_for(proto)
+    if cls is None:
+        raise UnknownProtocolError(proto, tuple(dict.fromkeys([*_BUILT_IN, *_classes])))
+    return register_filesystem(cls)
 
 
 def get_filesystem(proto: str | None = None, url: str | None = None) -> FileSystem:
@@ -224,8 +280,10 @@ def get_filesystem(proto: str | None = None, url: str | None = None) -> FileSyst
 
 
 def list_filesystems() -> list[type[FileSystem]]:
-    """The registered classes in order of registration."""
-    return list(_classes.values())
+    """The classes of the protocols served here, and those registered or used since."""
+    for proto in _BUILT_IN:
+        get_filesystem_class(proto)
+    return [_classes[proto] for proto in dict.fromkeys([*_BUILT_IN, *_classes])]
 
 
 def open_file(url: str, mode: str = "r", encoding: str | None = None, **kwargs: Any) -> IO:
