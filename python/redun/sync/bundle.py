@@ -180,18 +180,9 @@ class BundleStore:
 
     def children(self, kind: str, ids: Collection[str]) -> Iterator[list[Edge]]:
         """The edges to what records own, in batches."""
-        jobs: dict[bytes, set[bytes]] = {}
-        if kind == "Job":
-            self.flush()
-            jobs = self._children_of({key_of(record_id) for record_id in ids})
         edges: list[Edge] = []
         for record in self.get(kind, ids):
             record_id = _record_id(record)
-            if kind == "Job":
-                # Child jobs may have come after the record that lists them.
-                record["children"] = []
-                for key in sorted(jobs.get(key_of(record_id), ())):
-                    edges.append(Edge(record_id, "Job", self._id("Job", key)))
             edges += [Edge(record_id, *child) for child in owned(record)]
             if len(edges) >= BATCH:
                 yield edges
@@ -255,13 +246,20 @@ class BundleStore:
         self, kind: str, ids: list[str], places: dict[bytes, tuple[int, Entry]]
     ) -> Iterator[Record]:
         """Reads records in the order in which they lie, and gives them in that of the ids."""
+        children = self._children_of(set(map(key_of, ids))) if kind == "Job" else {}
         wanted = {key_of(record_id): places[key_of(record_id)] for record_id in ids}
         records = {
             entry.key: self._segments[number].record(kind, entry)
             for number, entry in sorted(wanted.values(), key=lambda place: (place[0], place[1][2:]))
         }
         for record_id in ids:
-            yield dict(records[key_of(record_id)])
+            record = dict(records[key_of(record_id)])
+            if kind == "Job":
+                # Child jobs may have come after the record that lists them.
+                held = sorted(children[key_of(record_id)])
+                late = {self._id("Job", key) for key in held} - set(record["children"])
+                record["children"] = [*record["children"], *sorted(late)]
+            yield record
 
     def put(self, records: Iterable[Record], verify: bool = True) -> dict[str, int]:
         """

@@ -43,7 +43,7 @@ SEGMENT_RECORDS = 1 << 16
 SEGMENT_SIZE = 64 << 20
 
 #: What is kept of tables and of raw blocks, in bytes, for all segments together.
-CACHE_SIZE = 64 << 20
+CACHE_SIZE = 32 << 20
 
 #: Kept in memory of a segment that is being collected, in bytes; more lies in a temporary file.
 SPOOL_SIZE = 8 << 20
