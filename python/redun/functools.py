@@ -86,7 +86,7 @@ def seq(
     """
     result: Promise = Promise()
     values: list[Any] = []
-    pending = iter(exprs or ())
+    pending = scheduler.current_run.looking_ahead(exprs or ())
 
     def step() -> None:
         # Expressions that are there already are taken in a loop, so that long sequences don't nest.
@@ -95,13 +95,16 @@ def seq(
             if promise.is_fulfilled:
                 values.append(promise.value)
                 continue
-            promise.then(on_value).catch(result.do_reject)
+            promise.tell(on_value, result.do_reject)
             return
         result.do_resolve(values)
 
     def on_value(value: Any) -> None:
         values.append(value)
-        step()
+        try:
+            step()
+        except Exception as error:  # of what gives the expressions
+            result.do_reject(error)
 
     step()
     return result

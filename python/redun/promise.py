@@ -130,6 +130,15 @@ class Promise(Generic[T]):
         self._link(_Then(child, resolver, rejector))
         return child
 
+    def tell(self, resolver: Callable[[T], Any], rejector: Callable[[Exception], Any]) -> None:
+        """Call one of the two once settled. They must not raise: no promise stands for the outcome."""
+        if self._state == _FULFILLED:
+            resolver(self._value)
+        elif self._state == _REJECTED:
+            rejector(self._value)
+        else:
+            self._link(_Tell(resolver, rejector))
+
     def catch(self, rejector: Callable[[Exception], S]) -> Promise[S]:
         """`then(None, rejector)`."""
         return self.then(None, rejector)
@@ -210,6 +219,21 @@ class _Then(_Link):
         if child._state != _PENDING:
             return None
         return child if child._settle(state, result) else None
+
+
+class _Tell(_Link):
+    """Calls back, and leaves it at that."""
+
+    __slots__ = ("rejector", "resolver")
+
+    def __init__(self, resolver: Callable, rejector: Callable) -> None:
+        self.resolver = resolver
+        self.rejector = rejector
+
+    def settled(self, source: Promise) -> Promise | None:
+        callback = self.resolver if source._state == _FULFILLED else self.rejector
+        callback(source._value)
+        return None
 
 
 class _Gather(_Link):

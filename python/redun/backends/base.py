@@ -133,6 +133,16 @@ class Records:
     def __len__(self) -> int:
         return sum([len(getattr(self, name)) for name in RECORD_KINDS])
 
+    def __bool__(self) -> bool:
+        # Those that most jobs have come first.
+        return bool(
+            self.job_ends
+            or self.job_starts
+            or self.values
+            or self.evaluations
+            or any(getattr(self, name) for name in RECORD_KINDS)
+        )
+
     def clear(self) -> None:
         """Starts new lists; those handed over before stay as they are."""
         for name in RECORD_KINDS:

@@ -15,6 +15,8 @@ from redun.utils.nested import leaves
 
 if TYPE_CHECKING:
     from redun.backends.base import RedunBackend
+    from redun.engine.foresight import Foresight
+    from redun.engine.record import Journal
     from redun.task import TaskRegistry
     from redun.value import TypeRegistry
 
@@ -48,16 +50,30 @@ class Cache:
     backend : the repo.
     types : deserializes values and judges their validity.
     tasks : the tasks as they are now.
+    journal : what is still to be handed over to the repo.
+    foresight : look-ups made ahead.
     """
 
-    def __init__(self, backend: RedunBackend, types: TypeRegistry, tasks: TaskRegistry) -> None:
+    def __init__(
+        self,
+        backend: RedunBackend,
+        types: TypeRegistry,
+        tasks: TaskRegistry,
+        journal: Journal,
+        foresight: Foresight,
+    ) -> None:
         self._backend = backend
         self._types = types
         self._tasks = tasks
         self._unreadable: set[tuple[str, str]] = set()
+        self._journal = journal
+        self.foresight = foresight
 
     def look_up(self, jobs: list[Job]) -> list[Reuse | InvalidResult | None]:
         """Look calls up; returns for each what may be reused, what is invalid, or None."""
+        if all(job.plan.cse and self.foresight.answers(job.eval_hash) for job in jobs):
+            ahead = [self.foresight.take(job.eval_hash) for job in jobs]
+            return [self._judge(hit, ()) if hit is not None else None for hit in ahead]
         queries = [
             CacheQuery(
                 job.task.hash,
@@ -69,13 +85,20 @@ class Cache:
             )
             for job in jobs
         ]
-        hits = self._backend.check_cache_many(queries, self._tasks.task_hashes)
+        hits = self._ask(queries)
         calls = [hit.call_hash for hit in hits if hit is not None and hit.call_hash is not None]
         subtrees = self._backend.get_subtree_tasks_many(calls) if calls else {}
         return [
             self._judge(hit, subtrees.get(hit.call_hash or "", ())) if hit is not None else None
             for hit in hits
         ]
+
+    def _ask(self, queries: list[CacheQuery]) -> list[CacheHit | None]:
+        shallow = any(query.shallow for query in queries)
+        if shallow or self._journal.knows({query.eval_hash for query in queries}):
+            self._journal.hand_over()  # what has just been computed is asked for
+        # Only the look-up of whole calls wants to know which tasks there are.
+        return self._backend.check_cache_many(queries, self._tasks.task_hashes if shallow else ())
 
     def reductions(self, queries: list[CacheQuery], likely: list[Any]) -> list[Reuse | None]:
         """Return what evaluations came to, where that is recorded and valid.
@@ -86,7 +109,7 @@ class Cache:
         likely : for each, an expression with its hash that it may have come to, which then need not
             be read back; or any other value.
         """
-        hits = self._backend.check_cache_many(queries, self._tasks.task_hashes)
+        hits = self._ask(queries)
         found: list[Reuse | None] = []
         for hit, guess in zip(hits, likely, strict=True):
             if hit is not None and isinstance(guess, Expression) and hit.value_hash == guess._hash:

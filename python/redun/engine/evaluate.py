@@ -14,6 +14,7 @@ from redun.engine.nodes import (
     Broken,
     Constant,
     Deps,
+    Follower,
     Join,
     Op,
     Operator,
@@ -31,6 +32,7 @@ from redun.expression import (
     direct_leaves,
     hash_expressions,
 )
+from redun.hashing import get_scheme
 from redun.model.failure import unusable
 from redun.model.job import Job, JobEnv
 from redun.promise import Promise
@@ -45,6 +47,7 @@ if TYPE_CHECKING:
 __all__ = ["Evaluator"]
 
 LAZY = (Expression, Promise)
+SCALARS = frozenset((int, str, float, bool, bytes, type(None)))
 HASH_BATCH = 2_000  # expressions hashed at a time, which bounds what that takes
 Scope = Any  # Job | JobEnv | None
 
@@ -74,8 +77,14 @@ class Evaluator:
     def evaluate(self, value: Any, scope: Scope) -> Promise:
         """Evaluate the lazy leaves of a value in a scope; returns a promise of the value."""
         promise: Promise = Promise()
-        found = leaves(value)
+        if type(value) in SCALARS:
+            promise.do_resolve(value)
+            return promise
         try:
+            if isinstance(value, ApplyExpression):
+                self._follow(self._declare_one(value, scope), promise)
+                return promise
+            found = leaves(value)
             deps = self.declare(found, scope) if found else {}
             if not deps:
                 promise.do_resolve(substitute(value, {}))
@@ -85,6 +94,12 @@ class Evaluator:
             return promise
         self.join(value, deps, promise.do_resolve, promise.do_reject)
         return promise
+
+    def _follow(self, node: Any, promise: Promise) -> None:
+        """Settle a promise as a node does."""
+        follower = Follower(node, promise)
+        self.wire.declare(follower, protocol.OP, -1)
+        self.wire.send(protocol.AWAIT, follower.node_id, [node.node_id])
 
     def join(self, value: Any, deps: Deps, on_value: Any, on_error: Any) -> None:
         """Call back once the nodes of a value's leaves have settled."""
@@ -149,6 +164,17 @@ class Evaluator:
         for leaf, node in created:
             self._link(leaf, node, nodes)
         return {id(leaf): self._find(leaf, nodes) for leaf in lazy}
+
+    def _declare_one(self, expr: ApplyExpression[Any], scope: Scope) -> Any:
+        """Return the node of one expression, as `declare` does."""
+        if expr._hash is None or expr._hash_scheme != get_scheme():
+            hash_expressions([expr])
+        nodes, key = self._table(scope), expr._hash or ""
+        node = nodes.get(key)
+        if node is None:
+            self.declare([expr], scope)
+            node = nodes[key]
+        return node
 
     def fill_in(self, value: Any, scope: Scope) -> Any:
         """Return a value with its lazy leaves, declared in the scope before, replaced by theirs."""

@@ -351,8 +351,11 @@ class Lifecycle:
                 else:
                     by_executor.setdefault(id(executor), (executor, []))[1].append(job)
         # What has been logged and recorded so far is on its way before user code runs.
-        self._journal.hand_over()
         log_handler.write_held()
+        if all(executor.in_background for executor, _ in by_executor.values()):
+            self._journal.hand_over_soon()
+        else:
+            self._journal.hand_over()
         for executor, batch in by_executor.values():
             executor.submit_many(batch)
 

@@ -7,6 +7,7 @@ when something it waits for has failed.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from redun.expression import SchedulerExpression, SimpleExpression, get_lazy_operation
@@ -134,10 +135,7 @@ class SchedulerCall(Op):
             evaluator.fail(self, error)
             return
         if isinstance(result, Promise):
-            result.then(
-                lambda value: evaluator.settle(self, value),
-                lambda error: evaluator.fail(self, error),
-            )
+            result.tell(partial(evaluator.settle, self), partial(evaluator.fail, self))
         else:
             evaluator.settle(self, result)
 
@@ -153,10 +151,31 @@ class Pending(Op):
 
     def ready(self, evaluator: Evaluator) -> None:
         """Wait for the promise."""
-        self.promise.then(
-            lambda value: evaluator.settle(self, value),
-            lambda error: evaluator.fail(self, error),
-        )
+        self.promise.tell(partial(evaluator.settle, self), partial(evaluator.fail, self))
+
+
+class Follower(Op):
+    """Settles a promise as a single node does."""
+
+    __slots__ = ("node", "promise")
+
+    def __init__(self, node: Any, promise: Promise) -> None:
+        super().__init__()
+        self.node = node
+        self.promise = promise
+
+    def ready(self, evaluator: Evaluator) -> None:
+        """Hand the value over."""
+        node, self.node = self.node, None
+        evaluator.settle(self, None)
+        self.promise.do_resolve(node.value)
+
+    def rejected(self, evaluator: Evaluator, error: BaseException) -> None:
+        """Hand the error over."""
+        self.node = None
+        evaluator.fail(self, error)
+        assert isinstance(error, Exception)
+        self.promise.do_reject(error)
 
 
 class Join(Op):

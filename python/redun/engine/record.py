@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from typing import TYPE_CHECKING, Any
 
 from redun.backends.base import Records, TagEntity
@@ -21,6 +21,7 @@ from redun.value import MIME_TYPE_PICKLE, Value
 
 if TYPE_CHECKING:
     from redun.backends.base import RedunBackend
+    from redun.engine.foresight import Foresight
     from redun.engine.wire import Wire
     from redun.task import TaskRegistry
     from redun.value import TypeRegistry
@@ -29,6 +30,9 @@ __all__ = ["Journal", "Settled"]
 
 # How many value hashes are remembered, so that a value shared by many calls is serialized once.
 MAX_SEEN = 10_000
+
+# How long rows may be kept back to be handed over with those that follow.
+HOLD_SECONDS = 0.005
 
 # A job that ended: (job, subtree id or None if its call is recorded already, ids of its children).
 Settled = tuple[Job, "int | None", "list[int] | None"]
@@ -43,12 +47,19 @@ class Journal:
     registry : serializes values.
     tasks : the tasks as they are now.
     wire : names tasks of a subtree and calls of other scopes.
+    foresight : knows of calls that are recorded already.
     """
 
     def __init__(
-        self, backend: RedunBackend, registry: TypeRegistry, tasks: TaskRegistry, wire: Wire
+        self,
+        backend: RedunBackend,
+        registry: TypeRegistry,
+        tasks: TaskRegistry,
+        wire: Wire,
+        foresight: Foresight,
     ) -> None:
         self._backend = backend
+        self._foresight = foresight
         self._registry = registry
         self._task_registry = tasks
         self._wire = wire
@@ -60,12 +71,34 @@ class Journal:
         # Payloads of this size are treated specially: too large, or to be kept elsewhere.
         self._special_size = min(backend.store_from, backend.max_value_size + 1)
         self._has_store = backend.store_from < math.inf
+        self._held_until: float | None = None  # on the monotonic clock
 
     def hand_over(self) -> None:
         """Give the collected rows to the backend."""
         if self._records:
             records, self._records = self._records, Records()
             self._backend.record(records)
+        self._held_until = None
+
+    def hand_over_soon(self) -> None:
+        """Give the collected rows to the backend unless more may come within a moment.
+
+        Handing over costs as much as a few rows do: jobs that come one by one share it.
+        """
+        if self._held_until is None:
+            if self._records:
+                self._held_until = time.monotonic() + HOLD_SECONDS
+        elif time.monotonic() >= self._held_until:
+            self.hand_over()
+
+    @property
+    def holding(self) -> bool:
+        """Whether rows are kept back for a moment."""
+        return self._held_until is not None
+
+    def knows(self, eval_hashes: Container[str | None]) -> bool:
+        """Whether one of these evaluations is among the rows that are not handed over yet."""
+        return any(row[0] in eval_hashes for row in self._records.evaluations)
 
     def flush(self) -> None:
         """Return when everything is in the repo."""
@@ -208,7 +241,7 @@ class Journal:
     def calls(self, settled: list[Settled]) -> None:
         """Record the calls of ended jobs: call nodes, edges, arguments, tasks below."""
         cached = [job.call_hash for job, _, _ in settled if job.was_cached and job.call_hash]
-        known = self._backend.known_calls(cached) if cached else set()
+        known = self._known_calls(cached) if cached else set()
         structs: list[list[str]] = []
         arguments: list[tuple[str, str, int | None, str | None, set[str]]] = []
         for job, subtree_id, children in settled:
@@ -230,6 +263,12 @@ class Journal:
             records.arguments.append((arg_hash, call_hash, value_hash, position, key))
             for upstream_hash in upstream:
                 records.argument_results.append((arg_hash, upstream_hash))
+
+    def _known_calls(self, call_hashes: list[str]) -> set[str]:
+        """Return those of the calls that are recorded already."""
+        unknown = self._foresight.unknown(call_hashes)
+        known = set(call_hashes).difference(unknown)
+        return known | self._backend.known_calls(unknown) if unknown else known
 
     def _call_rows(self, job: Job, subtree_id: int | None, children: list[int] | None) -> None:
         records, call_hash, task = self._records, job.call_hash, job.task

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from redun.engine import wire as protocol
@@ -11,6 +12,7 @@ from redun.engine.attempts import Attempts, too_long
 from redun.engine.cache import Cache
 from redun.engine.evaluate import Evaluator
 from redun.engine.failures import Failures
+from redun.engine.foresight import Foresight
 from redun.engine.lifecycle import Lifecycle
 from redun.engine.listener import notify
 from redun.engine.memory import Memory
@@ -33,6 +35,9 @@ __all__ = ["Run"]
 # Jobs prepared, looked up and submitted at a time: large enough to share the cost of a statement,
 # small enough that the first jobs run while the rest is prepared.
 WAVE = 1_000
+# Up to so many events count as few, and then so many rounds make a step.
+FEW = 16
+ROUNDS = 16
 
 
 class Run:
@@ -68,13 +73,14 @@ class Run:
         self.report = Report(scheduler.log, scheduler.logger)
         self.attempts = Attempts(self.report.retry)
         self._ready: deque[Job] = deque()
-        self.evaluator = Evaluator(scheduler, self.wire, Planner(use_cache), self._ready)
-        self.journal = Journal(
-            scheduler.backend, scheduler.type_registry, scheduler.task_registry, self.wire
-        )
-        self.reasons = Reasons(scheduler.backend, scheduler.logger, use_cache, dryrun)
-        self.cache = Cache(scheduler.backend, scheduler.type_registry, scheduler.task_registry)
-        self.memory = Memory(self.cache, self.journal, scheduler.type_registry)
+        planner = Planner(use_cache)
+        self.evaluator = Evaluator(scheduler, self.wire, planner, self._ready)
+        backend, types, tasks = scheduler.backend, scheduler.type_registry, scheduler.task_registry
+        self.foresight = Foresight(backend, tasks, planner)
+        self.reasons = Reasons(backend, scheduler.logger, use_cache, dryrun)
+        self.journal = Journal(backend, types, tasks, self.wire, self.foresight)
+        self.cache = Cache(backend, types, tasks, self.journal, self.foresight)
+        self.memory = Memory(self.cache, self.journal, types)
         self._scheduler = scheduler
         self.closing = False  # nothing is submitted any more
         self._tracebacks: dict[int, tuple[BaseException, Traceback]] = {}
@@ -86,24 +92,51 @@ class Run:
     # -- one step --------------------------------------------------------------------------------
 
     def step(self) -> bool:
-        """Do what can be done now; returns whether anything was done."""
-        wire, worked = self.wire, False
+        """Do what can be done now; returns whether there may be more to do.
+
+        Where little happens at a time, as in a chain of calls, a step takes several rounds: what is
+        done once a step then costs little a job.
+        """
         with log_handler.holding():
-            if wire.events:
-                self._perform(wire.pump())
-                worked = True
-            if self.memory.waiting and not wire.events:
-                self.memory.look_up()
-                worked = True
-            if not self.closing and self.attempts.is_due():
-                self._expire()
-                worked = True
-            if self._ready and not wire.events and not self.closing:
-                count = min(WAVE, len(self._ready))
-                self._lifecycle.prepare([self._ready.popleft() for _ in range(count)])
-                worked = True
-        self.journal.hand_over()
+            for _ in range(ROUNDS):
+                few = len(self.wire.events) <= FEW and len(self._ready) <= FEW
+                worked = self._round(few)
+                if not worked or not few:
+                    break
+        if few:
+            self.journal.hand_over_soon()
+        else:
+            self.journal.hand_over()
         return worked
+
+    def _round(self, few: bool) -> bool:
+        """Let the machine and the jobs go one step further; returns whether anything was done.
+
+        Many jobs are prepared once the machine has had all events, so that waves are large.
+        """
+        wire, worked = self.wire, False
+        if wire.events:
+            self._perform(wire.pump())
+            worked = True
+        if self.memory.waiting and not wire.events:
+            self.memory.look_up()
+            worked = True
+        if not self.closing and self.attempts.is_due():
+            self._expire()
+            worked = True
+        if self._ready and (few or not wire.events) and not self.closing:
+            count = min(WAVE, len(self._ready))
+            self._lifecycle.prepare([self._ready.popleft() for _ in range(count)])
+            worked = True
+        return worked
+
+    def looking_ahead(self, exprs: Iterable[Any]) -> Iterator[Any]:
+        """Iterate over what will be evaluated one by one; a wave of it is looked up at a time."""
+        each = iter(exprs)
+        while wave := list(islice(each, WAVE)):
+            if self.use_cache and len(wave) > 1:
+                self.foresight.expect(wave)
+            yield from wave
 
     def is_busy(self) -> bool:
         """Whether something runs, or could."""

@@ -20,6 +20,7 @@ from redun.engine.collector import patient_collector
 from redun.engine.interrupts import Interrupts
 from redun.engine.listener import SchedulerListener
 from redun.engine.reasons import CACHE_OFF
+from redun.engine.record import HOLD_SECONDS
 from redun.engine.report import (
     count_jobs,
     format_job_statuses,
@@ -483,6 +484,11 @@ class Scheduler:
 
         The wait is cut in slices: a signal that comes just before it begins is noticed at its end.
         """
+        journal = self.current_run.journal
+        if journal.holding:
+            with suppress(Empty):
+                return self.events_queue.get(timeout=min(HOLD_SECONDS, patience or HOLD_SECONDS))
+            journal.hand_over()
         deadline = float("inf") if patience is None else time.monotonic() + patience
         while True:
             left = deadline - time.monotonic()

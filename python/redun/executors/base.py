@@ -41,6 +41,10 @@ class Executor:
     config : the section of the configuration; all values are strings.
     """
 
+    #: Whether `submit` returns at once whatever a job does. Else the scheduler first sees to all that
+    #: should be in the repo if the job ends this process.
+    in_background = False
+
     def __init__(
         self,
         name: str,

@@ -267,6 +267,8 @@ class LocalExecutor(Executor):
     mode : as in the section, for executors built by hand.
     """
 
+    in_background = True
+
     def __init__(
         self,
         name: str,

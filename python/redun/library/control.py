@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from redun.expression import SchedulerExpression, derive_expression
@@ -33,29 +34,29 @@ def cond(
     Conditions are evaluated in order until one is true; only its branch is evaluated. Without
     `otherwise` and with no true condition the expression fails with `IndexError`.
     """
-    branches = [cond_expr, then_expr, *rest]
-    result: Promise = Promise()
+    branches = (cond_expr, then_expr, *rest)
 
-    def evaluate(expr: Any, then: Callable[[Any], Any]) -> None:
-        scheduler.evaluate(expr, parent_job=parent_job).then(then).catch(result.do_reject)
+    def choose(index: int) -> Promise:
+        # Conditions that are there already are taken in a loop, so that many of them don't nest.
+        while index + 1 < len(branches):
+            decision = scheduler.evaluate(branches[index], parent_job=parent_job)
+            if not decision.is_fulfilled:
+                return decision.then(partial(decide, index))
+            if decision.value:
+                break
+            index += 2
+        else:
+            if index >= len(branches):
+                raise IndexError("cond() has no branch to take: no condition is true.")
+            return scheduler.evaluate(branches[index], parent_job=parent_job)
+        return scheduler.evaluate(branches[index + 1], parent_job=parent_job)
 
-    def try_branch(index: int) -> None:
-        if index >= len(branches):
-            raise IndexError("cond() has no branch to take: no condition is true.")
-        if index == len(branches) - 1:
-            evaluate(branches[index], result.do_resolve)
-            return
+    def decide(index: int, chosen: Any) -> Promise:
+        if not chosen:
+            return choose(index + 2)
+        return scheduler.evaluate(branches[index + 1], parent_job=parent_job)
 
-        def decide(chosen: Any) -> None:
-            if chosen:
-                evaluate(branches[index + 1], result.do_resolve)
-            else:
-                try_branch(index + 2)
-
-        evaluate(branches[index], decide)
-
-    try_branch(0)
-    return result
+    return choose(0)
 
 
 @task(namespace="redun", version="1")
@@ -104,7 +105,7 @@ def catch(
             result.do_resolve(value)
 
         promise = scheduler.evaluate(source, parent_job=parent_job)
-        promise.then(on_value, on_failure).catch(result.do_reject)
+        promise.tell(guarded(on_value, result), guarded(on_failure, result))
 
     def on_recollection(found: Recollection) -> None:
         nonlocal recollection
@@ -114,10 +115,23 @@ def catch(
 
     scope = CacheScope(sexpr._options.get("cache_scope", CacheScope.BACKEND))
     if scope == CacheScope.BACKEND:
-        memory.recall(catch, sexpr, likely=expr).then(on_recollection).catch(result.do_reject)
+        recalled = memory.recall(catch, sexpr, likely=expr)
+        recalled.tell(guarded(on_recollection, result), result.do_reject)
     else:
         finish(expr, on_error)
     return result
+
+
+def guarded(callback: Callable[[Any], Any], result: Promise) -> Callable[[Any], None]:
+    """Return a callback whose errors reject a promise."""
+
+    def call(value: Any) -> None:
+        try:
+            callback(value)
+        except Exception as error:
+            result.do_reject(error)
+
+    return call
 
 
 @scheduler_task(namespace="redun")
