@@ -1,10 +1,12 @@
 """What many catches came to is looked up in batches, and deep nests of them finish."""
 
+import logging
 from functools import reduce
 
 import pytest
 
 from redun import Scheduler, catch, task
+from redun.backends.db import Evaluation, Value
 
 redun_namespace = "test_catch_memory"
 
@@ -54,11 +56,51 @@ def test_look_ups_are_shared(scheduler: Scheduler, monkeypatch: pytest.MonkeyPat
     assert len(look_ups) < 30
 
 
-def test_catch_inside_catch_many_times(scheduler: Scheduler) -> None:
-    nested = reduce(lambda inner, _: catch(inner, ValueError, recover), range(200), ok(1))
-    assert scheduler.run(nested) == 1
+@pytest.fixture
+def quiet(caplog: pytest.LogCaptureFixture) -> None:
+    """No line a job: the log would be captured, and dominate."""
+    caplog.set_level(logging.WARNING, logger="redun")
 
 
+@pytest.mark.usefixtures("quiet")
+def test_catch_inside_catch_in_one_expression(scheduler: Scheduler) -> None:
+    def nested():
+        return reduce(lambda inner, _: catch(inner, ValueError, recover), range(10_000), ok(1))
+
+    assert scheduler.run(nested()) == 1
+    assert scheduler.run(nested()) == 1
+
+
+@pytest.mark.usefixtures("quiet")
 def test_recursion_through_catch(scheduler: Scheduler) -> None:
     with pytest.raises(ValueError, match="bottom"):
-        scheduler.run(descend(300))
+        scheduler.run(descend(10_000))
+
+
+@pytest.mark.usefixtures("quiet")
+def test_recovery_at_the_top_of_a_deep_nest(scheduler: Scheduler) -> None:
+    assert scheduler.run(catch(descend(2_000), ValueError, recover)) == "recovered"
+
+
+def test_a_success_is_not_recorded_over_and_over(scheduler: Scheduler) -> None:
+    nested = reduce(lambda inner, _: catch(inner, ValueError, recover), range(100), ok(1))
+    assert scheduler.run(nested) == 1
+    rows = scheduler.backend.session.query(Evaluation).join(Value)
+    assert sum(len(row.value.value) for row in rows) < 100_000
+
+
+def test_a_success_replaces_a_recovery(scheduler: Scheduler) -> None:
+    fails = [True]
+
+    @task(version="1")
+    def may_fail(x):
+        if fails[0]:
+            raise ValueError(x)
+        return x
+
+    expr = catch(may_fail(1), ValueError, recover)
+    assert scheduler.run(expr) == "recovered"
+    fails[0] = False
+    assert scheduler.run(expr) == "recovered"
+    assert scheduler.run(expr, cache=False) == 1
+    assert scheduler.run(expr) == 1

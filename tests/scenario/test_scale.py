@@ -81,9 +81,9 @@ def test_all_prefixes_of_a_chain(scheduler: Scheduler) -> None:
     assert scheduler.run(prefixes(3_000)) == list(range(1, 3_001))
 
 
-def test_tasks_that_call_tasks_3_000_deep(scheduler: Scheduler) -> None:
-    assert scheduler.run(down(3_000)) == 0
-    assert scheduler.run(down(3_000)) == 0
+def test_tasks_that_call_tasks_10_000_deep(scheduler: Scheduler) -> None:
+    assert scheduler.run(down(10_000)) == 0
+    assert scheduler.run(down(10_000)) == 0
 
 
 def test_seq_of_5_000(scheduler: Scheduler) -> None:

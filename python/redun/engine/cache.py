@@ -100,8 +100,10 @@ class Cache:
         # Only the look-up of whole calls wants to know which tasks there are.
         return self._backend.check_cache_many(queries, self._tasks.task_hashes if shallow else ())
 
-    def reductions(self, queries: list[CacheQuery], likely: list[Any]) -> list[Reuse | None]:
-        """Return what evaluations came to, where that is recorded and valid.
+    def reductions(
+        self, queries: list[CacheQuery], likely: list[Any]
+    ) -> list[Reuse | InvalidResult | None]:
+        """Return what evaluations came to, where that is recorded.
 
         Parameters
         ----------
@@ -110,13 +112,14 @@ class Cache:
             be read back; or any other value.
         """
         hits = self._ask(queries)
-        found: list[Reuse | None] = []
+        found: list[Reuse | InvalidResult | None] = []
         for hit, guess in zip(hits, likely, strict=True):
-            if hit is not None and isinstance(guess, Expression) and hit.value_hash == guess._hash:
+            if hit is None:
+                found.append(None)
+            elif isinstance(guess, Expression) and hit.value_hash == guess._hash:
                 found.append(Reuse(guess, hit.value_hash, None, [guess]))
-                continue
-            reuse = self._judge(hit, ()) if hit is not None else None
-            found.append(reuse if isinstance(reuse, Reuse) else None)
+            else:
+                found.append(self._judge(hit, ()) or InvalidResult(None))
         return found
 
     def _judge(self, hit: CacheHit, subtree: Collection[str]) -> Reuse | InvalidResult | None:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from redun.backends.base import CacheQuery
+from redun.engine.cache import Reuse
 from redun.expression import ApplyExpression, SchedulerExpression, hash_expressions
 from redun.hashing import hash_structs
 from redun.promise import Promise
@@ -27,6 +28,7 @@ class Recollection(NamedTuple):
     Parameters
     ----------
     eval_hash, task_hash, args_hash : they identify the call.
+    known : whether something is remembered, be it valid or not.
     found : whether something valid is remembered.
     value : what is remembered; it may hold expressions.
     """
@@ -34,6 +36,7 @@ class Recollection(NamedTuple):
     eval_hash: str
     task_hash: str
     args_hash: str
+    known: bool
     found: bool
     value: Any
 
@@ -100,19 +103,20 @@ class Memory:
             [
                 leaf
                 for reuse in answers
-                if reuse is not None
+                if isinstance(reuse, Reuse)
                 for leaf in reuse.leaves
                 if isinstance(leaf, ApplyExpression)
             ]
         )
-        for query, reuse, (*_, promise) in zip(queries, answers, hashed, strict=True):
+        for query, answer, (*_, promise) in zip(queries, answers, hashed, strict=True):
             promise.do_resolve(
                 Recollection(
                     query.eval_hash,
                     query.task_hash,
                     query.args_hash,
-                    reuse is not None,
-                    reuse.value if reuse is not None else None,
+                    answer is not None,
+                    isinstance(answer, Reuse),
+                    answer.value if isinstance(answer, Reuse) else None,
                 )
             )
 

@@ -76,8 +76,8 @@ def catch(
     """Evaluate an expression and recover from errors: `catch(expr, ErrorClass, recover, ...)`.
 
     The first class that an error is an instance of decides; `recover(error)` is evaluated in place
-    of `expr`. Errors of `recover` itself are not handled here. What the expression came to, `expr`
-    itself or its recovery, is remembered for the next execution.
+    of `expr`. Errors of `recover` itself are not handled here. A recovery is remembered for the next
+    execution, which then does not evaluate `expr` again.
     """
     result: Promise = Promise()
     recollection: Recollection | None = None
@@ -100,7 +100,13 @@ def catch(
 
     def finish(source: Any, on_failure: Callable[[Exception], Any]) -> None:
         def on_value(value: Any) -> None:
-            if recollection is not None and source is not recollection.value:
+            # Without a memory `expr` is evaluated anyway: its success needs none, unless something
+            # else is remembered. So catches within catches are not stored over and over.
+            if (
+                recollection is not None
+                and source is not recollection.value
+                and (source is not expr or recollection.known)
+            ):
                 memory.remember(catch, recollection, source)
             result.do_resolve(value)
 
