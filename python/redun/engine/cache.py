@@ -71,7 +71,7 @@ class Cache:
 
     def look_up(self, jobs: list[Job]) -> list[Reuse | InvalidResult | None]:
         """Look calls up; returns for each what may be reused, what is invalid, or None."""
-        if all(job.plan.cse and self.foresight.answers(job.eval_hash) for job in jobs):
+        if all(job.plan.foreseeable and self.foresight.answers(job.eval_hash) for job in jobs):
             ahead = [self.foresight.take(job.eval_hash) for job in jobs]
             return [self._judge(hit, ()) if hit is not None else None for hit in ahead]
         queries = [

@@ -31,6 +31,7 @@ class Plan:
     __slots__ = (
         "cse",
         "executor",
+        "foreseeable",
         "limits",
         "lookup",
         "must_exist",
@@ -69,6 +70,8 @@ class Plan:
             backend and not is_async and (allowed is None or CacheResult.SINGLE in allowed)
         )
         self.lookup = self.shallow or self.single
+        # What is known of a call ahead holds unless the same call runs meanwhile and is not joined.
+        self.foreseeable = self.cse and self.single and not self.shallow
         self.limits = list(limits.items()) or None
         self.priority = int(options.get("priority") or 0)
         self.tags: list[tuple[str, Any]] = options.get("tags") or []
