@@ -119,7 +119,7 @@ class Cache:
             elif isinstance(guess, Expression) and hit.value_hash == guess._hash:
                 found.append(Reuse(guess, hit.value_hash, None, [guess]))
             else:
-                found.append(self._judge(hit, ()) or InvalidResult(None))
+                found.append(self._judge(hit, ()) or InvalidResult(None, None))
         return found
 
     def _judge(self, hit: CacheHit, subtree: Collection[str]) -> Reuse | InvalidResult | None:
