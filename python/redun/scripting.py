@@ -16,7 +16,12 @@ from redun.errors import RedunError
 from redun.expression import Expression
 from redun.file import Dir, File, FileSet, Staging
 from redun.task import Task, task
-from redun.utils import NULL, iter_nested_value, map_nested_value
+from redun.utils import (
+    NULL,
+    iter_nested_value,
+    iter_nested_value_children,
+    map_nested_value,
+)
 
 __all__ = [
     "DEFAULT_SHELL",
@@ -67,17 +72,47 @@ class ScriptError(RedunError):
     Parameters
     ----------
     stderr : what the script wrote to standard error.
+    returncode : its exit code; less than 0 for the signal that ended it, None if that is not known.
 
-    `message` is that as text, or as bytes if it is no UTF-8.
+    `message` is the text of `stderr`, or the bytes if they are no UTF-8.
     """
 
-    def __init__(self, stderr: bytes) -> None:
+    # Errors in repos that the original wrote have none.
+    returncode: int | None = None
+
+    def __init__(self, stderr: bytes, returncode: int | None = None) -> None:
         super().__init__(stderr)
         self.message: str | bytes
         try:
             self.message = stderr.decode("utf-8")
         except UnicodeDecodeError:
             self.message = stderr
+        if returncode is not None:
+            self.returncode = returncode
+
+    def reason(self) -> str:
+        """How the script ended: `exit code 3`, `signal 9 (SIGKILL)`."""
+        code = self.returncode
+        if code is None:
+            return "an unknown exit code"
+        if code >= 0:
+            return f"exit code {code}"
+        import signal
+
+        try:
+            return f"signal {-code} ({signal.Signals(-code).name})"
+        except ValueError:
+            return f"signal {-code}"
+
+    def stderr_lines(self, most: int) -> list[str]:
+        """The last lines that the script wrote to standard error, at most so many."""
+        text = self.message
+        if isinstance(text, bytes):
+            text = text.decode("utf-8", "replace")
+        lines = text.rstrip().split("\n") if text.strip() else []
+        if len(lines) > most:
+            return [f"... {len(lines) - most} lines before", *lines[-most:]]
+        return lines
 
     def __str__(self) -> str:
         if isinstance(self.message, bytes):
@@ -157,7 +192,7 @@ def exec_script(command: str) -> bytes:
     finally:
         os.remove(path)
     if done.returncode != 0:
-        raise ScriptError(done.stderr)
+        raise ScriptError(done.stderr, done.returncode)
     return done.stdout
 
 
@@ -282,6 +317,8 @@ def script(
         command = shlex.join(command)
     if outputs is NULL:
         outputs = File(STDOUT)
+    # Containers that contain themselves are refused here.
+    remote_inputs = map_nested_value(_remote, inputs)
     parts: list[str] = []
     temp_path = None
     if tempdir:
@@ -299,7 +336,7 @@ def script(
     )
     return _script(
         "\n".join(parts),
-        map_nested_value(_remote, inputs),
+        remote_inputs,
         outputs,
         task_options=task_options,
         temp_path=temp_path,
@@ -316,13 +353,26 @@ def _check_known(what: str, value: Any) -> None:
 
 def _stage_commands(inputs: Any, as_mount: bool) -> Iterator[str]:
     # The order, last input first, is part of cache keys.
-    for leaf in iter_nested_value(inputs):
-        _check_known("An input", leaf)
-        if not hasattr(leaf, "render_stage"):
-            raise AttributeError(
-                f"An input of script() must be staged, such as File(...).stage(), not {leaf!r}."
-            )
-        yield leaf.render_stage(as_mount=as_mount)
+    waiting = [inputs]
+    while waiting:
+        value = waiting.pop()
+        if type(value) is dict:
+            waiting.extend(value.values())  # its keys only name them
+            continue
+        for is_leaf, child in iter_nested_value_children(value):
+            if is_leaf:
+                yield _stage_command(child, as_mount)
+            else:
+                waiting.append(child)
+
+
+def _stage_command(leaf: Any, as_mount: bool) -> str:
+    _check_known("An input", leaf)
+    if not hasattr(leaf, "render_stage"):
+        raise AttributeError(
+            f"An input of script() must be staged, such as File(...).stage(), not {leaf!r}."
+        )
+    return str(leaf.render_stage(as_mount=as_mount))
 
 
 def _self_staged(output: Any) -> Any:

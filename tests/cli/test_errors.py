@@ -29,6 +29,41 @@ def assert_clear(err: str) -> None:
     assert "importlib" not in err
 
 
+def test_failing_shell_script(program, script) -> None:
+    script(
+        """
+        import redun
+
+        @task(script=True)
+        def direct():
+            return "echo 'to stdout'; echo 'to stderr' >&2; exit 7"
+
+        @task()
+        def staged():
+            return redun.script("cat nothing; true", inputs=[File("wf.py").stage("copy")])
+
+        @task()
+        def chatty():
+            return redun.script("#!/bin/sh\\nseq 1000 >&2; kill -9 $$")
+        """
+    )
+    code, out, err = program("run", "wf.py", "direct")
+    assert (code, out) == (1, "")
+    assert "error: task `demo.direct` failed: a script ended with exit code 7\n" in err
+    assert "\nto stderr\n" in err
+    code, _, err = program("run", "wf.py", "staged")
+    assert code == 1
+    assert "error: task `demo.staged` failed: a script ended with exit code 1\n" in err
+    assert "cat: nothing: No such file or directory\n" in err
+    code, _, err = program("run", "wf.py", "chatty")
+    assert code == 1
+    # The shell around the script gives a signal as an exit code of 128 and more.
+    assert "a script ended with exit code 137\n" in err
+    assert "lines before\n" in err
+    assert "\n1000\n" in err
+    assert "\n500\n" not in err
+
+
 def test_script_that_fails_to_import(program, script) -> None:
     script(
         """

@@ -47,7 +47,7 @@ def test_waiting_records_the_job_and_prints_its_output(program: Any) -> None:
 def test_waiting_for_a_command_that_fails(program: Any) -> None:
     done = program("launch", "--executor", "default", "--wait", "false")
     assert done.code == 1
-    assert "error: task `redun.script_task` failed: Last line: + false" in done.err
+    assert "error: task `redun.script_task` failed: a script ended with exit code 1" in done.err
     assert "FAILED" in program("log", "-").out
 
 

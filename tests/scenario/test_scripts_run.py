@@ -2,7 +2,10 @@
 
 import gzip
 import os
+import shutil
+from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
@@ -159,6 +162,78 @@ def test_directories_are_staged(scheduler: Scheduler, workdir: Path) -> None:
     assert [file.path for file in result] == ["result/all"]
     assert File("result/all").read() == "12"
     assert result.is_valid()
+
+
+def test_hostile_names_in_directories(scheduler: Scheduler, workdir: Path) -> None:
+    for name in HOSTILE:
+        File(os.path.join("data", "sub dir's", name)).write(name)
+    before = Dir("data").hash
+    for number, name in enumerate(HOSTILE):
+        expr = script(
+            "cd copy; find . -type f -print0 | sort -z > ../names; cd ..; cp -r copy made",
+            inputs={"all": [Dir("data").stage("copy")]},
+            outputs=(Dir(f"results/{number}/{name}").stage("made"), File("names")),
+            tempdir=False,
+        )
+        os.makedirs(f"results/{number}")
+        result, names = scheduler.run(expr)
+        found = {file.path: file.read() for file in result}
+        expected = {f"results/{number}/{name}/sub dir's/{other}": other for other in HOSTILE}
+        assert found == expected
+        assert result.hash == Dir(result.path).hash
+        assert sorted(names.read("rb").decode().split("\0")[:-1]) == sorted(
+            f"./sub dir's/{other}" for other in HOSTILE
+        )
+        shutil.rmtree("copy")
+        shutil.rmtree("made")
+    assert Dir("data").hash == before
+    assert not list(Path().rglob("owned"))
+
+
+def test_change_of_a_file_with_a_hostile_name_is_seen(scheduler: Scheduler, workdir: Path) -> None:
+    @task(check_valid="full")
+    def total(data: Dir) -> bytes:
+        return script("cat copy/*", inputs=[data.stage("copy")])
+
+    File("data/it's -new\nline").write("1")
+    assert scheduler.run(total(Dir("data"))) == b"1"
+    shutil.rmtree("copy")
+    File("data/it's -new\nline").write("22")
+    assert scheduler.run(total(Dir("data"))) == b"22"
+
+
+class Pair(NamedTuple):
+    left: object
+    right: object
+
+
+@dataclass
+class Inputs:
+    files: object
+    label: object
+
+
+def test_nested_inputs_and_outputs(scheduler: Scheduler, workdir: Path) -> None:
+    for name in "abcd":
+        File(name).write(name)
+    staged = [File(name).stage(f"copy-{name}") for name in "abcd"]
+    inputs = Inputs(files={"x": Pair(staged[0], [staged[1]])}, label=(staged[2], {staged[3]}))
+    outputs = {"pair": Pair(File("o1").stage("made"), (File("o2"), [File("-")])), "n": [None, 1]}
+    result = scheduler.run(
+        script("cat copy-?; echo 1 > made; echo 2 > o2", inputs=inputs, outputs=outputs)
+    )
+    assert isinstance(result["pair"], Pair)
+    assert result["pair"].left.path == "o1"
+    assert result["pair"].right[0].read() == "2\n"
+    assert (result["pair"].right[1], result["n"]) == ([b"abcd"], [None, 1])
+
+
+def test_standard_error_of_a_script_that_succeeds_is_no_output(scheduler: Scheduler) -> None:
+    assert scheduler.run(script("echo out; echo err >&2")) == b"out\n"
+    assert (
+        scheduler.run(script("#!/bin/sh\nhead -c 100000 /dev/zero | tr '\\0' x")) == b"x" * 100_000
+    )
+    assert scheduler.run(script("#!/bin/sh\nprintf '\\377\\000'")) == b"\xff\x00"
 
 
 def test_shape_and_class_of_outputs_are_kept(scheduler: Scheduler, workdir: Path) -> None:

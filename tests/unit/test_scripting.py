@@ -69,6 +69,19 @@ def test_command_copies_the_last_input_first() -> None:
     assert expr.kwargs == {"task_options": {"memory": 4}, "temp_path": None}
 
 
+def test_order_of_nested_inputs() -> None:
+    a, b, c, d = (File(name).stage(f"copy-{name}") for name in "abcd")
+    expr = script("true", inputs={"k": [a, (b, {"n": c})], "l": d})
+    assert expr.args[0].split("\n")[:4] == [f"cp {name} copy-{name}" for name in "dcba"]
+    assert expr.args[1]["k"][1][1]["n"].path == "c"
+    loop: list = [a]
+    loop.append(loop)
+    with pytest.raises(ValueError, match="contains itself"):
+        script("true", inputs=loop)
+    with pytest.raises(AttributeError, match=r"must be staged.*'text'"):
+        script("true", inputs={"k": "text"})
+
+
 def test_script_error() -> None:
     error = pickle.loads(pickle.dumps(ScriptError(b"a\nb\n")))
     assert (str(error), repr(error), error.message) == (
@@ -76,6 +89,8 @@ def test_script_error() -> None:
         "ScriptError('Last line: b')",
         "a\nb\n",
     )
+    assert error.returncode is None
+    assert error.reason() == "an unknown exit code"
     binary = ScriptError(b"\xff")
     assert (str(binary), repr(binary), binary.message) == ("", "ScriptError('')", b"\xff")
 
@@ -84,3 +99,22 @@ def test_exec_script_without_interpreter_line() -> None:
     assert exec_script("echo plain") == b"plain\n"
     with pytest.raises(ScriptError):
         exec_script("exit 3")
+
+
+def test_how_a_script_ended() -> None:
+    with pytest.raises(ScriptError) as caught:
+        exec_script("#!/bin/sh\necho why >&2; exit 5")
+    error = pickle.loads(pickle.dumps(caught.value))
+    assert (error.returncode, error.reason(), error.args) == (5, "exit code 5", (b"why\n",))
+    with pytest.raises(ScriptError) as caught:
+        exec_script("#!/bin/sh\nkill -9 $$")
+    assert caught.value.reason() == "signal 9 (SIGKILL)"
+    assert ScriptError(b"", -200).reason() == "signal 200"
+
+
+def test_lines_of_standard_error() -> None:
+    lines = "".join(f"{number}\n" for number in range(100)).encode()
+    assert ScriptError(lines).stderr_lines(2) == ["... 98 lines before", "98", "99"]
+    assert ScriptError(b"a\n").stderr_lines(2) == ["a"]
+    assert ScriptError(b"caf\xe9\n").stderr_lines(2) == ["caf\ufffd"]
+    assert ScriptError(b"\n").stderr_lines(2) == []

@@ -17,6 +17,7 @@ from redun.errors import RedunError, error_hints
 from redun.utils import trim_string
 
 MAX_MESSAGE = 1000
+MAX_STDERR_LINES = 40
 EXIT_DONE = 0
 EXIT_FAILED = 1
 EXIT_USAGE = 2
@@ -75,12 +76,14 @@ def explain_workflow(failure: WorkflowFailure) -> Report:
     hints = ["`redun log -` shows what this execution did", *_hints_for_code(error)]
     if isinstance(error, TypeError) and "required" in str(error) and "argument" in str(error):
         hints.insert(0, f"`redun run SCRIPT {failure.task} help` lists the options of the task")
-    return Report(
-        f"task `{failure.task}` failed: {describe(error)}",
-        (*hints, *error_hints(error)),
-        EXIT_FAILED,
-        failure.traceback,
-    )
+    message, shown = f"task `{failure.task}` failed: {describe(error)}", failure.traceback
+    # A workflow whose script failed has loaded them; loading them to ask would cost every command.
+    scripting = sys.modules.get("redun.scripting")
+    if scripting is not None and isinstance(error, scripting.ScriptError):
+        message = f"task `{failure.task}` failed: a script ended with {error.reason()}"
+        if lines := error.stderr_lines(MAX_STDERR_LINES):
+            shown += "\n".join(["The script wrote to standard error:", *lines]) + "\n"
+    return Report(message, (*hints, *error_hints(error)), EXIT_FAILED, shown)
 
 
 def describe(error: BaseException) -> str:
