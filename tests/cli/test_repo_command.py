@@ -142,3 +142,49 @@ def test_help_without_subcommand(program) -> None:
     code, out, _ = program("repo")
     assert code == 0
     assert all(word in out for word in ("add", "list", "remove"))
+
+
+def test_repos_on_s3(program, repo: Path, workdir: Path, s3, script) -> None:
+    ini = f"[backend]\ndb_uri = sqlite:///{workdir}/shared.db\n"
+    s3.client.put_object(Bucket=s3.bucket, Key="team/redun.ini", Body=ini.encode())
+    directory = s3.url("team")
+    assert program("repo", "add", "team", directory) == (0, "", "")
+    assert f"  team: {directory}\n" in program("repo", "list").out
+    script("@task()\ndef main(x: int = 1):\n    return x\n")
+    assert program("--repo", "team", "run", "wf.py", "main").out == "1\n"
+    assert "wf.py main" in program("--config", directory, "log").out
+    assert "wf.py main" not in program("log").out
+    assert program("-c", directory, "repo", "add", "local", "other/.redun").code == 0
+    body = s3.client.get_object(Bucket=s3.bucket, Key="team/redun.ini")["Body"].read().decode()
+    assert body == f"{ini}\n[repos.local]\nconfig_dir = {workdir}/other/.redun\n"
+
+
+@pytest.mark.parametrize("ini", ["", "[backend]\ndb_uri = sqlite:///redun.db\n"])
+def test_remote_configuration_with_a_relative_database(
+    program, repo: Path, script, s3, ini
+) -> None:
+    script("@task()\ndef main(x: int = 1):\n    return x\n")
+    s3.client.put_object(Bucket=s3.bucket, Key="team/redun.ini", Body=ini.encode())
+    assert program("repo", "add", "team", s3.url("team")).code == 0
+    for words in (["log"], ["run", "wf.py", "main"], ["db", "info"]):
+        code, out, err = program("--repo", "team", *words)
+        assert (code, out) == (1, "")
+        assert (
+            f"error: the configuration `{s3.url('team')}/redun.ini` is remote, so its database "
+            "cannot be the relative path `sqlite:///redun.db`\n"
+        ) in err
+        assert "hint: put a redun.ini there whose `db_uri` is `postgresql://" in err
+
+
+def test_remote_configuration_that_is_missing(program, repo: Path, s3, monkeypatch) -> None:
+    code, _, err = program("repo", "add", "team", s3.url("none"))
+    assert code == 1
+    assert f"Config file {s3.url('none')}/redun.ini not found" in err
+    code, _, err = program("--config", s3.url("none"), "log")
+    assert code == 1
+    assert f"No redun config found at {s3.url('none')}/redun.ini" in err
+    monkeypatch.setenv("REDUN_CONFIG", s3.url("none"))
+    code, _, err = program("init")
+    assert code == 1
+    assert "hint: put a redun.ini there" in err
+    assert s3.client.list_objects_v2(Bucket=s3.bucket)["KeyCount"] == 0

@@ -1,0 +1,75 @@
+"""
+A file of records on its way into a repo: checked line by line, then kept in a temporary bundle.
+
+Files come in any order; those of the original name owners before what they own. From the bundle they are copied
+like from any other store, children first, so that the repo is closed at any time. Nothing is copied unless
+the whole file is in order.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import IO
+
+from redun.backends.records import Record, RecordError
+from redun.backends.verify import check_fields
+from redun.sync.bundle import BundleStore
+from redun.sync.lines import LineError, read_lines
+from redun.sync.store import BATCH
+
+#: Characters of payloads that are held at once.
+BATCH_SIZE = 16 << 20
+
+
+@contextmanager
+def spooled(
+    stream: IO[bytes],
+    name: str,
+    verify: bool = True,
+    told: Callable[[int], object] = lambda count: None,
+) -> Iterator[BundleStore]:
+    """
+    The records of a file as a store, which is gone after the block.
+
+    Parameters
+    ----------
+    stream, name : the lines, and what the file is called in errors.
+    verify : whether content must match its hash, where that can be recomputed.
+    told : is called now and then with the number of lines read.
+
+    Raises `LineError` for the first line that can't be used.
+    """
+    with tempfile.TemporaryDirectory(prefix="redun-import-") as directory:
+        store = BundleStore(os.path.join(directory, "import.redun"))
+        try:
+            for first, records in _batches(stream, name):
+                try:
+                    store.put(records, verify)
+                except RecordError as error:
+                    line = first + error.index
+                    raise LineError(name, line, str(error), tuple(error.hints)) from None
+                told(first + len(records) - 1)
+            yield store
+        finally:
+            store.close()
+
+
+def _batches(stream: IO[bytes], name: str) -> Iterator[tuple[int, list[Record]]]:
+    """Records whose fields have been checked, with the number of the line of the first."""
+    batch: list[Record] = []
+    first, size = 1, 0
+    for number, record in read_lines(stream, name):
+        try:
+            kind, _ = check_fields(record)
+        except RecordError as error:
+            raise LineError(name, number, str(error), tuple(error.hints)) from None
+        batch.append(record)
+        size += len(record["data"]) if kind == "Value" else 0
+        if len(batch) >= BATCH or size >= BATCH_SIZE:
+            yield first, batch
+            first, batch, size = number + 1, [], 0
+    if batch:
+        yield first, batch
