@@ -218,7 +218,7 @@ def test_writer_waits_for_the_lock_of_another_process(db_path, make_jobs, select
 def test_error_is_shown_and_rows_are_kept_for_another_try(
     db_path, make_jobs, select, monkeypatch: pytest.MonkeyPatch, caplog
 ) -> None:
-    monkeypatch.setattr("redun.backends.db.connection.BUSY_TIMEOUT_MS", 1)
+    monkeypatch.setattr("redun.backends.db.sqlite.BUSY_TIMEOUT_MS", 1)
     config = {"db_retries": "2", "db_retries_backoff": "0.001"}
     backend = RedunBackendDb(f"sqlite:///{db_path}", config=config)
     backend.load()

@@ -11,31 +11,17 @@ from contextlib import contextmanager, suppress
 from typing import Any, TypeVar, cast
 
 import sqlalchemy as sa
-from sqlalchemy.engine import URL, Connection, Engine
+from sqlalchemy.engine import URL, Engine
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.orm import Session
-from sqlalchemy.pool import StaticPool
 
 from redun.backends.db.postgres import create_postgres_engine
-from redun.backends.db.uri import is_memory_uri
+from redun.backends.db.sqlite import create_sqlite_engine
 
 Result = TypeVar("Result")
 
-#: How long the driver waits for another process's lock before it gives up, in milliseconds.
-BUSY_TIMEOUT_MS = 5000
-
-#: Page cache of the writing connection, in KiB. Keys are random, so every insert touches another
-#: page of each index; more spares reading pages back, but is memory that every run takes.
-WRITER_CACHE_KIB = 4096
-
-#: Pages in the write-ahead log before they are copied back. A page that several flushes touch is
-#: copied once.
-WRITER_CHECKPOINT_PAGES = 10000
-
-
-#: Page size of new files, in bytes. Rows with random keys dirty a page of each index for nearly each
-#: row; fewer, larger pages cost less to log and to copy back than SQLite's 4096.
-PAGE_SIZE = 8192
+#: What SQLite says when trying again is no use.
+LASTING = ("attempt to write a readonly database", "no such table", "no such column")
 
 
 class RedunSession(Session):
@@ -96,50 +82,14 @@ def create_db_engine(url: URL) -> Engine:
     """
     Builds the engine of a repo. Nothing is opened yet.
 
-    All connections to a repo in memory are one, shared by all threads.
+    Raises `RedunDatabaseError` if the driver isn't installed.
     """
     echo = bool(os.environ.get("REDUN_DB_ECHO"))
     if url.get_backend_name() == "postgresql":
         return create_postgres_engine(url, echo)
-    if url.get_backend_name() != "sqlite":
-        return sa.create_engine(url, echo=echo)
-    options: dict[str, Any] = {"connect_args": {"check_same_thread": False}}
-    if is_memory_uri(url.render_as_string()):
-        # Returning one user of the shared connection must not roll back the work of another.
-        options.update(poolclass=StaticPool, pool_reset_on_return=None)
-    engine = sa.create_engine(url, echo=echo, **options)
-    sa.event.listen(engine, "connect", _prepare_sqlite)
-    return engine
-
-
-def _prepare_sqlite(driver: Any, _record: Any) -> None:
-    """Sets up a new SQLite connection: checked references, log instead of journal, patience."""
-    cursor = driver.cursor()
-    cursor.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT_MS}")
-    cursor.execute("PRAGMA foreign_keys=ON")
-    cursor.execute(f"PRAGMA page_size={PAGE_SIZE}")
-    # The log lets readers and the writer work side by side. Where it can't be had (network file
-    # systems, read-only media) SQLite keeps the journal mode it has, or the disk says no.
-    with suppress(Exception):
-        mode = cursor.execute("PRAGMA journal_mode=WAL").fetchone()[0]
-        if mode == "wal":
-            cursor.execute("PRAGMA synchronous=NORMAL")
-    cursor.close()
-
-
-def prepare_writer(connection: Connection) -> None:
-    """
-    Tunes the connection that the recorder writes with; the connection must not be pooled.
-
-    References aren't checked row by row: rows are written children first, in transactions that
-    hold all that their rows refer to.
-    """
-    for pragma in (
-        "foreign_keys=OFF",
-        f"cache_size=-{WRITER_CACHE_KIB}",
-        f"wal_autocheckpoint={WRITER_CHECKPOINT_PAGES}",
-    ):
-        connection.exec_driver_sql(f"PRAGMA {pragma}")
+    if url.get_backend_name() == "sqlite":
+        return create_sqlite_engine(url, echo)
+    return sa.create_engine(url, echo=echo)
 
 
 @contextmanager
@@ -219,14 +169,14 @@ class Retry:
                     self._log(
                         logging.ERROR,
                         f"Database operation {name} failed "
-                        f"(max attempts reached {attempts}): {error}",
+                        f"(max attempts reached {attempts}): {describe(error)}",
                     )
                     raise
                 delay = min(self.backoff * 2**attempt, self.backoff_max)
                 self._log(
                     logging.WARNING,
                     f"Database operation {name} failed (attempt {attempt}/{attempts}), "
-                    f"retrying in {delay:.1f}s: {error}",
+                    f"retrying in {delay:.1f}s: {describe(error)}",
                 )
                 self.sleep(delay)
         raise AssertionError("unreachable")
@@ -250,10 +200,17 @@ def driver_errors(engine: Engine, statement: str | None = None) -> Iterator[None
 
 def is_operational(error: BaseException) -> bool:
     """Whether the database, rather than the statement, was at fault: worth another attempt."""
+    if any(text in str(error) for text in LASTING):
+        return False
     if isinstance(error, OperationalError) or is_lost(error):
         return True
     # Errors of the driver itself, whose classes have the same names in every driver.
     return any(kind.__name__ == "OperationalError" for kind in type(error).__mro__)
+
+
+def describe(error: BaseException) -> str:
+    """An error in one line, without the statement and the values in it."""
+    return " ".join(str(getattr(error, "orig", None) or error).split())
 
 
 def is_lost(error: BaseException) -> bool:

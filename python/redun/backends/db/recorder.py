@@ -18,9 +18,10 @@ from typing import Any, TypeVar
 from sqlalchemy.engine import Connection, Engine
 
 from redun.backends.base import Records
-from redun.backends.db.connection import Retry, driver_errors, prepare_writer
+from redun.backends.db.connection import Retry, driver_errors
 from redun.backends.db.plan import Batch, Plan, Planner, Rows, compile_inserts, compile_job_ends
 from redun.backends.db.postgres import column_lengths
+from redun.backends.db.sqlite import prepare_writer
 
 Result = TypeVar("Result")
 
