@@ -29,6 +29,7 @@ COMMANDS = {
     "log": LazyCommand("redun.cli.commands.log", "Show information on historical runs."),
     "fs": LazyCommand("redun.cli.commands.fs", "List file systems, or copy files between them."),
     "plan": LazyCommand("redun.cli.commands.plan", "Show what a run would do."),
+    "report": LazyCommand("redun.cli.commands.report", "Write a page about an execution."),
     "why": LazyCommand("redun.cli.commands.why", "Say why jobs ran and were not cached."),
     "diff": LazyCommand("redun.cli.commands.diff", "Compare two executions."),
     "db": LazyCommand("redun.cli.commands.db", "Manage redun repo database."),

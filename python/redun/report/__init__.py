@@ -1,0 +1,1 @@
+"""One self-contained page about an execution: what ran, when, from what, and what came of it."""
