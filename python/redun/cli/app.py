@@ -32,6 +32,7 @@ COMMANDS = {
     "report": LazyCommand("redun.cli.commands.report", "Write a page about an execution."),
     "why": LazyCommand("redun.cli.commands.why", "Say why jobs ran and were not cached."),
     "diff": LazyCommand("redun.cli.commands.diff", "Compare two executions."),
+    "tag": LazyCommand("redun.cli.commands.tag", "Manage tags of records."),
     "db": LazyCommand("redun.cli.commands.db", "Manage redun repo database."),
     "repo": LazyCommand("redun.cli.commands.repo", "Manage redun repos."),
 }

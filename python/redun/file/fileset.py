@@ -81,6 +81,17 @@ class FileSet(HashMemo, Value):
         digest, self._found = self._look()
         self._set_hash(digest)
 
+    def is_valid(self) -> bool:
+        """Whether the files that are there now have the hash that was kept."""
+        if super().is_valid():
+            return True
+        return get_scheme() == "redun1" and self._hash == self._early_hash()
+
+    def _early_hash(self) -> str:
+        """The hash by the rule of early releases of the original, which left out the place."""
+        hashes = File.hash_paths(self.filesystem, self._paths())
+        return hash_struct([self.type_basename, *sorted(hashes)])
+
     def iter_subvalues(self) -> Iterator[Value]:
         """The files seen when the hash was computed, if it was; otherwise those there now."""
         if self._found is None or self._known_hash() is None:

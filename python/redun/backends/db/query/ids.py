@@ -83,6 +83,24 @@ def find_execution(session: Session, reference: str) -> str | None:
     return found
 
 
+def find_entities(session: Session, text: str, limit: int) -> list[tuple[str, str]]:
+    """
+    Type and full id of the records that a text means: an id, its prefix, or a task's name.
+
+    A task and its value have the same hash, and are the task. At most `limit` are given.
+    """
+    found: list[tuple[str, str]] = []
+    by_name = CallGraphQuery(session).filter_types(["Task"]).filter_task_names([text])
+    for query in (CallGraphQuery(session).like_id(text).limit(2 * limit), by_name.limit(limit)):
+        for name, ids in query.ids():
+            found += [(name, record_id) for record_id in ids]
+    tasks = {record_id for name, record_id in found if name == "Task"}
+    unique = dict.fromkeys(
+        (name, record_id) for name, record_id in found if name != "Value" or record_id not in tasks
+    )
+    return list(unique)[:limit]
+
+
 def find_execution_ids(session: Session, references: list[str]) -> list[str]:
     """The executions that ids, their prefixes, `-` and `~N` mean; what matches none is left out."""
     found: list[str] = []
