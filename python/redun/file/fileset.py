@@ -89,7 +89,7 @@ class FileSet(HashMemo, Value):
 
     def _early_hash(self) -> str:
         """The hash by the rule of early releases of the original, which left out the place."""
-        hashes = File.hash_paths(self.filesystem, self._paths())
+        hashes = self.filesystem.get_hashes(self._paths())
         return hash_struct([self.type_basename, *sorted(hashes)])
 
     def iter_subvalues(self) -> Iterator[Value]:
