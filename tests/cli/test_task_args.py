@@ -17,6 +17,16 @@ from redun import Dir, File, task
 from redun.bootstrap.arguments import arg_name2cli_name
 from redun.bootstrap.errors import UsageError
 from redun.cli.taskargs import get_task_arg_parser, parse_task_call
+from redun.file import (
+    ContentDir,
+    ContentFile,
+    ContentFileSet,
+    FileSet,
+    IDir,
+    IFile,
+    IFileSet,
+    StagingFile,
+)
 
 
 class Color(enum.Enum):
@@ -133,11 +143,22 @@ def test_string_annotations_are_evaluated() -> None:
     assert call.kwargs == {"x": 3, "y": [Color.red]}
 
 
-@pytest.mark.parametrize("value_type", [File, Dir])
+@pytest.mark.parametrize("value_type", [File, Dir, IFile, IDir, ContentFile, ContentDir])
 def test_values_are_made_from_their_path(value_type: Any) -> None:
     value = read(value_type, "some/path")
-    assert isinstance(value, value_type)
+    assert type(value) is value_type
     assert value.path == "some/path"
+    assert read(value_type | None, "some/path").path == "some/path"
+    several = read(list[value_type], "it's one", "-", "s3://bucket/three")
+    assert [type(value) for value in several] == [value_type] * 3
+    assert [value.path for value in several] == ["it's one", "-", "s3://bucket/three"]
+
+
+@pytest.mark.parametrize("value_type", [FileSet, IFileSet, ContentFileSet])
+def test_sets_of_files_are_made_from_their_pattern(value_type: Any) -> None:
+    value = read(value_type, "some/**/*.txt")
+    assert type(value) is value_type
+    assert value.pattern == "some/**/*.txt"
 
 
 @pytest.mark.parametrize(
@@ -158,6 +179,9 @@ def test_values_are_made_from_their_path(value_type: Any) -> None:
         (Callable, ["nodots"], "argument --x: invalid .*Callable value: 'nodots'"),
         (tuple[int, int], ["1", "b"], "argument --x: invalid tuple"),
         ("NoSuchName", ["1"], "argument --x: invalid NoSuchName value"),
+        (File, ["nofs://x"], "argument --x: invalid File value: 'nofs://x'"),
+        (Dir, [""], "argument --x: invalid Dir value: ''"),
+        (StagingFile, ["x"], "argument --x: invalid StagingFile value: 'x'"),
     ],
     ids=stable_id,
 )

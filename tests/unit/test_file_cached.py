@@ -6,6 +6,7 @@ from collections.abc import Iterator
 import pytest
 
 import redun.value
+from redun import Scheduler, task
 from redun.hashing import hash_bytes, set_scheme
 from redun.value import InvalidValueError, get_type_registry
 
@@ -57,6 +58,42 @@ def test_round_trip(scheme: str) -> None:
     os.remove(data.decode())
     with pytest.raises(InvalidValueError):
         registry.deserialize(name, data)
+
+
+def test_damaged_file_is_no_value(cache: type) -> None:
+    data = registry.serialize(Payload("abc"))
+    name = registry.get_type_name(Payload)
+    with open(data.decode(), "w") as stream:
+        stream.write("ab")
+    with pytest.raises(InvalidValueError, match="changed or damaged"):
+        registry.deserialize(name, data)
+    assert registry.serialize(Payload("abc")) == data
+    assert registry.deserialize(name, data).text == "abc"
+    os.rename(data.decode(), "cache/named otherwise")
+    assert registry.deserialize(name, b"cache/named otherwise").text == "abc"
+
+
+def test_results_of_tasks(scheduler: Scheduler, cache: type) -> None:
+    runs = []
+
+    @task(namespace="test_file_cached")
+    def make(text: str) -> Payload:
+        runs.append(text)
+        return Payload(text)
+
+    @task(namespace="test_file_cached")
+    def length(payload: Payload) -> int:
+        return len(payload.text)
+
+    for _ in range(2):
+        assert scheduler.run(length(make("abc"))) == 3
+        assert scheduler.run(make("abc")).text == "abc"
+    assert runs == ["abc"]
+    (name,) = os.listdir("cache")
+    os.remove(f"cache/{name}")
+    assert scheduler.run(make("abc")).text == "abc"
+    assert runs == ["abc", "abc"]
+    assert os.listdir("cache") == [name]
 
 
 def test_default_serialization_and_hash(cache: type) -> None:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+import re
 from typing import Any
 
 from redun.file.file import File
 from redun.hashing import hash_bytes
 from redun.value.base import ProxyValue
 from redun.value.registry import InvalidValueError
+
+_DIGEST = re.compile(r"[0-9a-f]{40}\Z").match
 
 
 class FileCache(ProxyValue):
@@ -50,9 +53,15 @@ class FileCache(ProxyValue):
         Raises
         ------
         InvalidValueError
-            The file is gone.
+            The file is gone, or does not hold what its name says.
         """
         file = File(data.decode())
-        if not file.exists():
-            raise InvalidValueError()
-        return cls._deserialize(file.read(mode="rb"))
+        try:
+            content = file.read(mode="rb")
+        except FileNotFoundError as error:
+            raise InvalidValueError() from error
+        name = file.basename()
+        # A subclass may name its files otherwise.
+        if _DIGEST(name) and name != hash_bytes(content):
+            raise InvalidValueError(f"{file.path} was changed or damaged")
+        return cls._deserialize(content)
