@@ -49,14 +49,18 @@ def utc(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 @pytest.fixture
-def repo(workdir: Path, utc: None) -> Path:
+def repo(workdir: Path, utc: None, repo_kind: str, request: pytest.FixtureRequest) -> Path:
     """The current directory, with the recorded repo and some of its files."""
     config = workdir / ".redun"
     config.mkdir()
-    (config / "redun.ini").write_text("[backend]\ndb_uri = sqlite:///redun.db\n")
-    connection = sqlite3.connect(config / "redun.db")
-    connection.executescript((GOLDEN / "repo.sql").read_text())
-    connection.close()
+    uri = "sqlite:///redun.db"
+    if repo_kind == "sqlite":
+        connection = sqlite3.connect(config / "redun.db")
+        connection.executescript((GOLDEN / "repo.sql").read_text())
+        connection.close()
+    else:
+        uri = request.getfixturevalue("golden_postgresql_uri")
+    (config / "redun.ini").write_text(f"[backend]\ndb_uri = {uri}\n")
     for name in FILES:
         (workdir / name).touch()
     return workdir
@@ -83,6 +87,7 @@ def db(repo: Path) -> sqlite3.Connection:
     return sqlite3.connect(repo / ".redun" / "redun.db")
 
 
+@pytest.mark.each_repo
 @pytest.mark.parametrize("name", CASES)
 def test_output_is_that_of_the_reference(log: Log, name: str) -> None:
     assert log(*CASES[name]).stdout == (GOLDEN / f"{name}.txt").read_text()

@@ -26,18 +26,26 @@ from redun.backends.db.dataflow import (
 )
 from redun.backends.db.dataflow.dom import Parameters, parse_parameters
 
+pytestmark = pytest.mark.each_repo
+
 GOLDEN = Path(__file__).parents[1] / "golden" / "log"
 FLOWS: dict[str, dict[str, Any]] = json.loads((GOLDEN / "dataflow.json").read_text())
 
 
 @pytest.fixture(scope="module")
-def recorded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedunBackendDb]:
+def golden_sqlite_uri(tmp_path_factory: pytest.TempPathFactory) -> str:
     """The repo that the reference wrote."""
     path = tmp_path_factory.mktemp("recorded") / "redun.db"
     connection = sqlite3.connect(path)
     connection.executescript((GOLDEN / "repo.sql").read_text())
     connection.close()
-    backend = RedunBackendDb(f"sqlite:///{path}")
+    return f"sqlite:///{path}"
+
+
+@pytest.fixture
+def recorded(repo_kind: str, request: pytest.FixtureRequest) -> Iterator[RedunBackendDb]:
+    """The repo that the reference wrote."""
+    backend = RedunBackendDb(request.getfixturevalue(f"golden_{repo_kind}_uri"))
     backend.load(migrate=False)
     yield backend
     backend.close()

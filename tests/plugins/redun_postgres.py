@@ -12,6 +12,7 @@ import fcntl
 import os
 import pwd
 import shutil
+import sqlite3
 import subprocess
 import sys
 import tempfile
@@ -274,6 +275,44 @@ def postgres_uri(postgres: Databases) -> Iterator[str]:
 def empty_postgres_uri(postgres: Databases) -> Iterator[str]:
     """The URI of a new PostgreSQL database without any tables."""
     with postgres.database(empty=True) as uri:
+        yield uri
+
+
+def copy_repo(source: str, target: str) -> None:
+    """Copies all rows of an SQLite repo to a new PostgreSQL repo."""
+    import sqlalchemy as sa
+
+    from redun.backends.db import Base, RedunBackendDb
+
+    backends = [RedunBackendDb(uri) for uri in (source, target)]
+    with (
+        backends[0].create_engine().connect() as old,
+        backends[1].create_engine().begin() as new,
+    ):
+        new.execute(sa.text("SET LOCAL session_replication_role = replica"))  # in any order
+        new.execute(sa.text("DELETE FROM redun_setting"))
+        there = set(sa.inspect(old).get_table_names())
+        for table in Base.metadata.tables.values():
+            if table.name in there - {"alembic_version", "redun_version"}:
+                rows = [dict(row) for row in old.execute(sa.select(table)).mappings()]
+                if rows:
+                    new.execute(sa.insert(table), rows)
+    for backend in backends:
+        backend.close()
+
+
+@pytest.fixture(scope="session")
+def golden_postgresql_uri(
+    postgres: Databases, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[str]:
+    """The URI of the repo that the original wrote, copied to PostgreSQL. Not to be changed."""
+    script = Path(__file__).parents[1] / "golden" / "log" / "repo.sql"
+    path = tmp_path_factory.mktemp("golden") / "redun.db"
+    connection = sqlite3.connect(path)
+    connection.executescript(script.read_text())
+    connection.close()
+    with postgres.database(empty=False) as uri:
+        copy_repo(f"sqlite:///{path}", uri)
         yield uri
 
 

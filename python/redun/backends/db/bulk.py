@@ -9,14 +9,11 @@ from typing import Any
 
 import sqlalchemy as sa
 
-#: Keys in one statement where each is a bound parameter: below the smallest limit on those (999).
-CHUNK = 500
-
 #: Rows fetched at a time; they may hold payloads of a megabyte each.
 FETCH = 200
 
-#: Keys in one statement on SQLite, which takes them all as one parameter.
-JSON_CHUNK = 20000
+#: Keys in one statement, which takes them all as one parameter.
+CHUNK = 20000
 
 
 def in_chunks(
@@ -29,14 +26,12 @@ def in_chunks(
     """
     # Sorted, so that the same question reads the same rows in the same order.
     ordered = sorted(keys)
-    if session.get_bind().dialect.name == "sqlite":
-        for start in range(0, len(ordered), JSON_CHUNK):
-            text = json.dumps(ordered[start : start + JSON_CHUNK])
-            yield from _rows(session.execute(_among_listed(query, column), {"keys": text}))
-    else:
-        for start in range(0, len(ordered), CHUNK):
-            chunk = ordered[start : start + CHUNK]
-            yield from _rows(session.execute(query.where(column.in_(chunk))))
+    sqlite = session.get_bind().dialect.name == "sqlite"
+    among = _among_listed(query, column) if sqlite else _among_array(query, column)
+    for start in range(0, len(ordered), CHUNK):
+        chunk = ordered[start : start + CHUNK]
+        given = json.dumps(chunk) if sqlite else chunk
+        yield from _rows(session.execute(among, {"keys": given}))
 
 
 def _rows(result: Any) -> Iterator[Any]:
@@ -53,3 +48,10 @@ def _among_listed(query: sa.Select[Any], column: Any) -> sa.Select[Any]:
     """
     listed = sa.func.json_each(sa.bindparam("keys", type_=sa.String())).table_valued("value")
     return query.where(column.in_(sa.select(listed.c.value)))
+
+
+@functools.lru_cache(maxsize=64)
+def _among_array(query: sa.Select[Any], column: Any) -> sa.Select[Any]:
+    """The query for keys in an array, the parameter `keys`, as PostgreSQL takes it."""
+    keys = sa.bindparam("keys", type_=sa.ARRAY(sa.String()))
+    return query.where(column == sa.func.any(keys))
