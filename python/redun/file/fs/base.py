@@ -218,7 +218,14 @@ _instances: dict[type[FileSystem], FileSystem] = {}
 # Where the file systems of protocols are defined that are loaded when first used.
 _BUILT_IN = {
     "local": "redun.file.fs.local",
+    "http": "redun.file.fs.http",
+    "https": "redun.file.fs.http",
+    "ftp": "redun.file.fs.ftp",
+    "gs": "redun.file.fs.gs",
     "s3": "redun.file.fs.s3",
+    "az": "redun.file.fs.azure",
+    "abfs": "redun.file.fs.azure",
+    "abfss": "redun.file.fs.azure",
 }
 
 

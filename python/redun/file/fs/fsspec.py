@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, suppress
 from typing import IO, Any, TypeVar
 
 from redun.clients.extras import load
 from redun.file.errors import naming_path
 from redun.file.fs.base import FileSystem, Listing, get_proto
+from redun.file.fs.streams import (
+    AppendStream,
+    EditStream,
+    TextStream,
+    plain_mode,
+    text_options,
+)
 from redun.hashing import get_scheme, hash_struct, hash_structs
 
 T = TypeVar("T")
@@ -35,41 +45,78 @@ class FsspecFileSystem(FileSystem):
     __module__ = "redun.file"
 
     name = "fsspec"
-    # What of this package's extras installs the library, if one does.
-    extra: str | None = None
 
     def resolve(self, path: str) -> tuple[Any, str]:
         """The fsspec file system of a URL, for this thread, and the path in it.
 
         Raises
         ------
-        MissingExtraError, ImportError
+        ImportError
             The library for the protocol is not installed.
         """
         core = load("fsspec.core", f"files on {self.name}", "fsspec")
-        try:
-            return core.url_to_fs(path, **self.options())
-        except ImportError as error:
-            if self.extra is None:
-                raise
-            from redun.clients.extras import MissingExtraError
+        fs, name = core.url_to_fs(path)
+        # What a listing said before must not become a hash now.
+        fs.invalidate_cache()
+        return fs, name
 
-            module = getattr(error, "name", None) or getattr(error.__cause__, "name", None)
-            raise MissingExtraError(f"files on {self.name}", module or "", self.extra) from error
-
-    def options(self) -> dict[str, Any]:
-        """Arguments of the fsspec file system."""
-        return {}
+    def telling(self, path: str) -> AbstractContextManager[None]:
+        """Turn the library's errors into those that name the path."""
+        return naming_path(path)
 
     def _call(self, path: str, work: Callable[[Any, str], T]) -> T:
-        with naming_path(path):
+        with self.telling(path):
             return work(*self.resolve(path))
 
     def _open(self, path: str, mode: str, **kwargs: Any) -> IO:
-        fs, name = self.resolve(path)
+        with self.telling(path):
+            fs, name = self.resolve(path)
+            kind = plain_mode(mode)
+            options = text_options(kwargs)
+            if len(options) < len(kwargs):  # options of the library: its own stream
+                if kind != "r":
+                    self.make_parent(fs, name)
+                return fs.open(name, mode, **kwargs)
+            stream = (
+                self.open_reader(fs, name) if kind == "r" else self._editor(path, fs, name, kind)
+            )
+        return stream if "b" in mode else TextStream(stream, **options)
+
+    def as_text(self, stream: Any, encoding: str) -> IO:
+        return TextStream(stream, encoding)
+
+    def open_reader(self, fs: Any, name: str) -> Any:
+        """A binary stream to read a file from."""
+        if fs.isdir(name):
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+        stream = fs.open(name, "rb")
+        # Archives close what they are read from when they are dropped.
+        with suppress(AttributeError):
+            stream.redun_filesystem = fs
+        return stream
+
+    def _editor(self, url: str, fs: Any, name: str, mode: str) -> EditStream:
+        """A stream into a local copy: what is left by an exception, or cut off, is never sent."""
+        if "x" in mode and fs.exists(name):
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST))
         if "w" in mode or "a" in mode:
-            _make_parent(fs, name)
-        return fs.open(name, mode, **kwargs)
+            self.make_parent(fs, name)
+        keeps = mode == "r+" or ("a" in mode and fs.exists(name))
+        content = self.open_reader(fs, name) if keeps else None
+        kind = AppendStream if "a" in mode else EditStream
+        return kind(url, lambda copy: self.send(url, copy), content)
+
+    def send(self, url: str, copy: str) -> None:
+        """Replace a file by a local one."""
+        with self.telling(url):
+            fs, name = self.resolve(url)
+            fs.put_file(copy, name)
+
+    def make_parent(self, fs: Any, name: str) -> None:
+        """Create the directory of a file, and its parents."""
+        parent = fs._parent(name)
+        if parent.strip("/"):
+            fs.makedirs(parent, exist_ok=True)
 
     def exists(self, path: str) -> bool:
         return self._call(path, lambda fs, name: fs.exists(name))
@@ -84,21 +131,22 @@ class FsspecFileSystem(FileSystem):
         return self._call(path, lambda fs, name: fs.size(name))
 
     def remove(self, path: str) -> None:
-        fs, name = self.resolve(path)
-        with naming_path(path):
+        with self.telling(path):
+            fs, name = self.resolve(path)
+            if not fs.exists(name):
+                return
             try:
                 fs.rm_file(name)
             except FileNotFoundError:
-                pass
+                pass  # another has deleted it
             except NotImplementedError:
-                if fs.exists(name):
-                    fs.rm(name)
+                fs.rm(name)
 
     def mkdir(self, path: str) -> None:
         self._call(path, lambda fs, name: fs.makedirs(name, exist_ok=True))
 
     def rmdir(self, path: str, recursive: bool = False) -> None:
-        with naming_path(path):
+        with self.telling(path):
             fs, name = self.resolve(path)
             if not fs.isdir(name):
                 return
@@ -110,7 +158,7 @@ class FsspecFileSystem(FileSystem):
     # -- hashes -------------------------------------------------------------------------------
 
     def get_hash(self, path: str) -> str:
-        with naming_path(path):
+        with self.telling(path):
             return hash_struct(self._record(path, *self.resolve(path)))
 
     def get_hashes(self, paths: Sequence[str]) -> list[str]:
@@ -119,13 +167,17 @@ class FsspecFileSystem(FileSystem):
     def _record(self, path: str, fs: Any, name: str, info: dict | None = None) -> list:
         """What the quick hash of a file is taken of."""
         try:
-            info = fs.info(name) if info is None else info
+            info = self.info(fs, name) if info is None else info
         except FileNotFoundError:
             return ["File", "fsspec", path, "-1"]
         record = ["File", "fsspec", path, str(info.get("size"))]
         if get_scheme() != "redun1":
             record += self.version(fs, name, info)
         return record
+
+    def info(self, fs: Any, name: str) -> dict:
+        """What the library tells of a file; `FileNotFoundError` if it is missing."""
+        return fs.info(name)
 
     def version(self, fs: Any, name: str, info: dict) -> list[str]:
         """What tells that a file of the same size was rewritten; [] if nothing does."""
@@ -140,7 +192,7 @@ class FsspecFileSystem(FileSystem):
     # -- many files ---------------------------------------------------------------------------
 
     def find(self, path: str) -> Listing:
-        with naming_path(path):
+        with self.telling(path):
             fs, name = self.resolve(path)
             try:
                 found = fs.find(name, detail=True)
@@ -154,7 +206,7 @@ class FsspecFileSystem(FileSystem):
         return self.find(path).paths
 
     def match(self, pattern: str) -> Listing:
-        with naming_path(pattern):
+        with self.telling(pattern):
             fs, name = self.resolve(pattern)
             found = fs.glob(name, detail=True)
             files = {key: info for key, info in found.items() if info.get("type") != "directory"}
@@ -164,7 +216,7 @@ class FsspecFileSystem(FileSystem):
         return self.match(pattern).paths
 
     def glob(self, pattern: str) -> list[str]:
-        with naming_path(pattern):
+        with self.telling(pattern):
             fs, name = self.resolve(pattern)
             return [url_of(pattern, name, key) for key in fs.glob(name)]
 
@@ -177,15 +229,27 @@ class FsspecFileSystem(FileSystem):
         return Listing(paths, hash_structs(records))
 
     def copy(self, src_path: str, dest_path: str) -> None:
-        if get_proto(src_path) == get_proto(dest_path):
+        if get_proto(src_path) == get_proto(dest_path) and self._copy_there(src_path, dest_path):
+            return
+        super().copy(src_path, dest_path)
+
+    def _copy_there(self, src_path: str, dest_path: str) -> bool:
+        """Copy within the file system; False if that is not possible."""
+        with self.telling(src_path):
             source, src_name = self.resolve(src_path)
             dest, dest_name = self.resolve(dest_path)
-            if source is dest:
-                with naming_path(src_path):
-                    _make_parent(dest, dest_name)
-                    source.cp_file(src_name, dest_name)
-                return
-        super().copy(src_path, dest_path)
+            if source is not dest:
+                return False
+            if src_name == dest_name:
+                import shutil
+
+                raise shutil.SameFileError(f"{src_path} is both source and destination")
+            self.make_parent(dest, dest_name)
+            try:
+                source.cp_file(src_name, dest_name)
+            except NotImplementedError:
+                return False
+            return True
 
 
 def url_of(url: str, name: str, other: str) -> str:
@@ -203,15 +267,9 @@ def url_of(url: str, name: str, other: str) -> str:
     return f"{scheme}{separator}{lead}{host}{other.lstrip('/')}"
 
 
-def _make_parent(fs: Any, name: str) -> None:
-    parent = fs._parent(name)
-    if parent.strip("/"):
-        fs.makedirs(parent, exist_ok=True)
-
-
 def class_for(proto: str) -> type[FsspecFileSystem] | None:
     """A file system class for a protocol that fsspec knows; None if it does not."""
-    registry = load("fsspec", f"files on {proto}", "fsspec")
-    if proto not in registry.available_protocols():
+    library = load("fsspec.registry", f"files on {proto}", "fsspec")
+    if proto not in library.registry and proto not in library.known_implementations:
         return None
     return type(f"{proto.title()}FileSystem", (FsspecFileSystem,), {"name": proto})

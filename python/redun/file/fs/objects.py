@@ -20,6 +20,8 @@ from redun.file.fs.streams import (
     ObjectWriter,
     TextStream,
     WriteStream,
+    plain_mode,
+    text_options,
 )
 from redun.file.fs.wildcards import compile_pattern, has_magic, literal_prefix
 from redun.hashing import hash_struct, hash_structs
@@ -79,8 +81,8 @@ class ObjectFileSystem(FileSystem):
 
     def _open(self, path: str, mode: str, **kwargs: Any) -> IO:
         place = self.locate(path)
-        stream = self._open_binary(path, place, _plain_mode(mode))
-        return stream if "b" in mode else TextStream(stream, **_text_options(kwargs))
+        stream = self._open_binary(path, place, plain_mode(mode))
+        return stream if "b" in mode else TextStream(stream, **text_options(kwargs))
 
     def _open_binary(self, url: str, place: Place, mode: str) -> Any:
         store, _, key = place
@@ -272,24 +274,6 @@ class ObjectFileSystem(FileSystem):
             with naming_path(src_path):
                 for block in _ahead(lambda span: store.read(info, *span), spans, MANY_BLOCKS):
                     dest.write(block)
-
-
-def _plain_mode(mode: str) -> str:
-    """`r`, `w`, `a` or `x`, and `+` if given.
-
-    Raises
-    ------
-    ValueError
-        The mode is not one of the built-in `open`.
-    """
-    letters = [letter for letter in mode if letter in "rwax"]
-    if len(letters) != 1 or set(mode) - set("rwax+bt") or {"b", "t"} <= set(mode):
-        raise ValueError(f"invalid mode: {mode!r}")
-    return letters[0] + ("+" if "+" in mode else "")
-
-
-def _text_options(options: dict[str, Any]) -> dict[str, Any]:
-    return {name: options[name] for name in ("encoding", "errors", "newline") if name in options}
 
 
 def _below(key: str) -> str:

@@ -245,3 +245,22 @@ class AppendStream(EditStream):
     def write(self, data: Any) -> int:
         self.seek(0, os.SEEK_END)
         return super().write(data)
+
+
+def plain_mode(mode: str) -> str:
+    """`r`, `w`, `a` or `x`, and `+` if given.
+
+    Raises
+    ------
+    ValueError
+        The mode is not one of the built-in `open`.
+    """
+    letters = [letter for letter in mode if letter in "rwax"]
+    if len(letters) != 1 or set(mode) - set("rwax+bt") or {"b", "t"} <= set(mode):
+        raise ValueError(f"invalid mode: {mode!r}")
+    return letters[0] + ("+" if "+" in mode else "")
+
+
+def text_options(options: dict[str, Any]) -> dict[str, Any]:
+    """Those of the options of `open` that a text stream takes."""
+    return {name: options[name] for name in ("encoding", "errors", "newline") if name in options}
