@@ -28,6 +28,7 @@ COMMANDS = {
     "launch": LazyCommand("redun.cli.commands.launch", "Run a shell command on an executor."),
     "log": LazyCommand("redun.cli.commands.log", "Show information on historical runs."),
     "fs": LazyCommand("redun.cli.commands.fs", "List file systems, or copy files between them."),
+    "repl": LazyCommand("redun.cli.commands.repl", "Ask the repo from a Python prompt."),
     "plan": LazyCommand("redun.cli.commands.plan", "Show what a run would do."),
     "report": LazyCommand("redun.cli.commands.report", "Write a page about an execution."),
     "why": LazyCommand("redun.cli.commands.why", "Say why jobs ran and were not cached."),
