@@ -19,12 +19,14 @@ from redun.backends.db.dataflow.nodes import (
     DataflowNode,
 )
 from redun.backends.db.dataflow.sections import SectionEdgeType, get_section_edge_type
+from redun.backends.db.dataflow.shown import Dataflow
 from redun.backends.db.dataflow.text import display_dataflow, serialize_dataflow
 from redun.backends.db.dataflow.walk import walk_dataflow
 
 __all__ = [
     "ArgumentValue",
     "CallNodeValue",
+    "Dataflow",
     "DataflowArg",
     "DataflowAssign",
     "DataflowEdge",

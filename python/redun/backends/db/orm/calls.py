@@ -1,10 +1,12 @@
 """The call graph: tasks, calls, their arguments and results, and the reduction cache."""
 
+from html import escape
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.orm import joinedload, object_session, relationship
 
+from redun.backends.db.orm.html import facts_table, shown_tags, shown_value
 from redun.backends.db.orm.parsing import show
 from redun.backends.db.orm.types import (
     Base,
@@ -56,6 +58,11 @@ class Task(Base):
 
     def __repr__(self) -> str:
         return f"Task(hash='{short(self.hash)}', name='{self.fullname}')"
+
+    def _repr_html_(self) -> str:
+        facts = [("hash", self.hash), ("tags", shown_tags(self.tags))]
+        source = f'<pre style="text-align:left">{escape(self.source or "")}</pre>'
+        return facts_table(f"Task {self.fullname}", facts) + source
 
     @property
     def fullname(self) -> str:
@@ -174,6 +181,18 @@ class CallNode(Base):
         return (
             f"CallNode(hash='{short(self.call_hash)}', task_name='{self.task_name}', "
             f"args={self.args_display})"
+        )
+
+    def _repr_html_(self) -> str:
+        return facts_table(
+            f"CallNode {self.call_hash}",
+            [
+                ("task", self.task_name),
+                ("arguments", self.args_display),
+                ("result", shown_value(self.value.preview)),
+                ("made", self.timestamp),
+                ("tags", shown_tags(self.tags)),
+            ],
         )
 
     @property

@@ -1,12 +1,14 @@
 """What happened when: executions and their jobs."""
 
 import datetime as dt
+import json
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.orm import relationship
 
 from redun.backends.db.orm.calls import CallNode, Task
+from redun.backends.db.orm.html import facts_table, shown_tags, shown_value
 from redun.backends.db.orm.tags import Tag
 from redun.backends.db.orm.types import (
     Base,
@@ -60,6 +62,22 @@ class Execution(Base):
         task = self.task
         name = task.fullname if task else None
         return f"Execution(id='{short(self.id)}', task_name='{name}', args={self.args})"
+
+    def _repr_html_(self) -> str:
+        job = self.job
+        counted = sa.select(sa.func.count()).where(Job.execution_id == self.id)
+        return facts_table(
+            f"Execution {self.id}",
+            [
+                ("status", self.status),
+                ("task", job.task.fullname if job and job.task else None),
+                ("command", " ".join(json.loads(self.args)[1:])),
+                ("started", format_timestamp(job.start_time) if job else None),
+                ("duration", job.duration if job else None),
+                ("jobs", session_of(self).execute(counted).scalar()),
+                ("tags", shown_tags(self.tags)),
+            ],
+        )
 
     @property
     def call_node(self) -> CallNode | None:
@@ -136,6 +154,23 @@ class Job(Base):
         return (
             f"Job(id='{short(self.id)}', start_time='{format_timestamp(self.start_time)}', "
             f"task_name='{self.task.fullname}')"
+        )
+
+    def _repr_html_(self) -> str:
+        call = self.call_node
+        return facts_table(
+            f"Job {self.id}",
+            [
+                ("status", self.status),
+                ("task", self.task.fullname if self.task else None),
+                ("started", format_timestamp(self.start_time)),
+                ("duration", self.duration),
+                ("arguments", call.args_display if call else None),
+                ("result", shown_value(call.value.preview) if call else None),
+                ("parent", self.parent_id),
+                ("execution", self.execution_id),
+                ("tags", shown_tags(self.tags)),
+            ],
         )
 
     @property

@@ -7,6 +7,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import object_session, relationship
 from sqlalchemy.orm.attributes import set_committed_value
 
+from redun.backends.db.orm.html import facts_table, shown_tags, shown_value
 from redun.backends.db.orm.parsing import PreviewValue, parse_value, preview_payload, show
 from redun.backends.db.orm.types import (
     MAX_VALUE_SIZE_PREVIEW,
@@ -97,6 +98,19 @@ class Value(Base):
     def __repr__(self) -> str:
         shown = trim_string(show(self.value_parsed))
         return f"Value(hash='{short(self.value_hash)}', value={shown})"
+
+    def _repr_html_(self) -> str:
+        size = self._payload_size()
+        return facts_table(
+            f"Value {self.value_hash}",
+            [
+                ("type", self.type),
+                ("size", f"{size} bytes" if size else "in the value store"),
+                ("file", self.file.path if self.file else None),
+                ("value", shown_value(self.preview)),
+                ("tags", shown_tags(self.tags)),
+            ],
+        )
 
     @property
     def in_value_store(self) -> bool:
