@@ -11,12 +11,17 @@ from redun import version
 
 
 @pytest.fixture
-def repo(program, workdir: Path) -> Path:
-    """A new repo; the value is the path of its database."""
+def repo(program, workdir: Path, repo_kind: str, request: pytest.FixtureRequest) -> Path:
+    """A new repo; the value is the path of its database if that is a file."""
+    if repo_kind == "postgresql":
+        (workdir / ".redun").mkdir()
+        uri = request.getfixturevalue("empty_postgres_uri")
+        (workdir / ".redun" / "redun.ini").write_text(f"[backend]\ndb_uri = {uri}\n")
     assert program("init").code == 0
     return workdir / ".redun" / "redun.db"
 
 
+@pytest.mark.each_repo
 def test_info(program, repo: Path) -> None:
     code, out, err = program("db", "info")
     lines = out.splitlines()
@@ -44,6 +49,7 @@ def test_versions(program, workdir: Path) -> None:
     assert list(workdir.iterdir()) == []
 
 
+@pytest.mark.each_repo
 def test_downgrade_and_upgrade(program, repo: Path) -> None:
     newest = program("db", "info").out.split("db version: ")[1].split()[0]
     down = program("db", "downgrade", "3.4")
@@ -54,6 +60,7 @@ def test_downgrade_and_upgrade(program, repo: Path) -> None:
     assert "No migration needed." in program("db", "upgrade").out
 
 
+@pytest.mark.each_repo
 def test_old_database_is_refused_until_upgraded(program, repo: Path) -> None:
     program("db", "downgrade", "3.3")
     code, out, err = program("log")
@@ -125,3 +132,46 @@ def test_unknown_kind_of_database(program, repo: Path) -> None:
     assert code == 1
     assert "nosuchdb" in err
     assert "Traceback" not in err
+
+
+POSTGRES_INI = "[backend]\ndb_uri = {uri}\ndb_retries = 0\n"
+
+
+def test_run_does_not_migrate_a_postgresql_repo(program, workdir: Path, empty_postgres_uri) -> None:
+    (workdir / ".redun").mkdir()
+    (workdir / ".redun" / "redun.ini").write_text(POSTGRES_INI.format(uri=empty_postgres_uri))
+    (workdir / "wf.py").write_text(
+        "from redun import task\nredun_namespace = 'pg'\n@task()\ndef main(): return 7\n"
+    )
+    code, _, err = program("run", "wf.py", "main")
+    assert code == 1
+    assert "redun database is an incompatible version -1.0." in err
+    assert "hint: `redun init` creates the database" in err
+    assert program("db", "upgrade").code == 0
+    assert program("run", "wf.py", "main").code == 0
+    assert "run wf.py main" in program("log").out
+
+
+@pytest.mark.parametrize("words", [["db", "info"], ["log"], ["run", "wf.py", "main"]])
+def test_server_that_does_not_answer(program, workdir: Path, words, monkeypatch) -> None:
+    monkeypatch.setenv("REDUN_DB_PASSWORD", "s3cret!")
+    (workdir / ".redun").mkdir()
+    uri = f"postgresql://me@/nowhere?host={workdir}"
+    (workdir / ".redun" / "redun.ini").write_text(POSTGRES_INI.format(uri=uri))
+    (workdir / "wf.py").write_text("from redun import task\n@task()\ndef main(): return 7\n")
+    code, out, err = program(*words)
+    assert code == 1
+    assert "error: the redun database cannot be used: " in err
+    assert "hint: check that the PostgreSQL server of `db_uri` runs" in err
+    assert "Traceback" not in err
+    assert "s3cret" not in out + err
+
+
+def test_password_in_the_configuration_is_refused(program, workdir: Path) -> None:
+    (workdir / ".redun").mkdir()
+    uri = "postgresql://me:s3cret!@host/db"
+    (workdir / ".redun" / "redun.ini").write_text(POSTGRES_INI.format(uri=uri))
+    code, out, err = program("log")
+    assert code == 1
+    assert "Do not include passwords in DB URIs" in err
+    assert "s3cret" not in out + err

@@ -15,7 +15,18 @@ from sqlalchemy.exc import OperationalError
 import redun
 from redun import task
 from redun.backends.base import Records, TagEntity
-from redun.backends.db import CallNode, Execution, Job, RedunBackendDb, RedunDatabaseError, Value
+from redun.backends.db import (
+    Argument,
+    CallNode,
+    Execution,
+    Job,
+    RedunBackendDb,
+    RedunDatabaseError,
+    Tag,
+    Task,
+    Value,
+    parse_db_version,
+)
 from redun.scheduler import Scheduler
 
 redun_namespace = "test_postgres"
@@ -180,8 +191,9 @@ def test_many_jobs_take_few_statements(scheduler: Scheduler, monkeypatch) -> Non
 def test_driver_that_is_missing_names_the_extra(monkeypatch) -> None:
     monkeypatch.setitem(sys.modules, "psycopg", None)
     backend = RedunBackendDb("postgresql://host/db")
-    with pytest.raises(RedunDatabaseError, match=r"psycopg.*pip install 'redun\[postgres\]'"):
+    with pytest.raises(RedunDatabaseError, match="needs the package psycopg") as caught:
         backend.load()
+    assert caught.value.hints == ("pip install 'redun[postgres]'",)
 
 
 def test_connections_say_who_they_are(postgres_uri: str) -> None:
@@ -191,4 +203,110 @@ def test_connections_say_who_they_are(postgres_uri: str) -> None:
         sa.text("SELECT current_setting('redun.version'), current_setting('timezone')")
     )
     assert row == (redun.version, "UTC")
+    backend.close()
+
+
+PASSWORD = "a b/c%41:@é+'"
+
+
+@pytest.fixture
+def protected(own_postgres, monkeypatch) -> Iterator[str]:
+    """The URI of a repo whose user needs a password."""
+    RedunBackendDb(own_postgres.uri()).migrate()
+    with psycopg.connect(own_postgres.uri(), autocommit=True) as connection:
+        user, database = "o'redun @x", own_postgres.database
+        connection.execute(
+            psycopg.sql.SQL("CREATE ROLE {} LOGIN PASSWORD {}").format(
+                psycopg.sql.Identifier(user), psycopg.sql.Literal(PASSWORD)
+            )
+        )
+        connection.execute(f'GRANT ALL ON ALL TABLES IN SCHEMA public TO "{user}"')
+        rules = own_postgres.data / "pg_hba.conf"
+        before = rules.read_text()
+        rules.write_text(f'local {database} "{user}" scram-sha-256\n{before}')
+        connection.execute("SELECT pg_reload_conf()")
+        monkeypatch.setenv("REDUN_DB_USERNAME", user)
+        yield own_postgres.uri().replace("postgres@", "")
+        rules.write_text(before)
+        connection.execute("SELECT pg_reload_conf()")
+        connection.execute(f'DROP OWNED BY "{user}"; DROP ROLE "{user}"')
+
+
+def test_credentials_of_any_characters(protected: str, monkeypatch, caplog) -> None:
+    monkeypatch.setenv("REDUN_DB_PASSWORD", PASSWORD)
+    backend = RedunBackendDb(protected)
+    backend.load()
+    assert backend.get_value(backend.record_value(7)) == (7, True)
+    assert PASSWORD not in repr(backend.engine) + backend.db_uri + caplog.text
+    backend.close()
+
+
+@pytest.mark.parametrize("password", ["wrong one", None])
+def test_wrong_credentials_are_not_shown(protected: str, monkeypatch, password, caplog) -> None:
+    monkeypatch.delenv("REDUN_DB_PASSWORD", raising=False)
+    if password:
+        monkeypatch.setenv("REDUN_DB_PASSWORD", password)
+    with pytest.raises(OperationalError, match="password") as caught:
+        RedunBackendDb(protected).load()
+    assert "wrong one" not in str(caught.value) + repr(caught.value) + caplog.text
+
+
+# What is hard to hold.
+
+ODD = "nul\0 lone\udc80 pair\U0001f600 quote\"'{},\\ tab\t"
+
+
+@pytest.mark.each_repo
+def test_odd_texts_everywhere(repo_uri: str, make_jobs) -> None:
+    backend = RedunBackendDb(repo_uri)
+    backend.load()
+    records = make_jobs(1)
+    call, value = records.call_nodes[0][0], records.values[1][0]
+    long_name = ODD * 40
+    records.values.append(("1" * 40, f"m.{ODD}", ODD, b"\0\xff"))
+    records.tasks.append(("1" * 40, ODD, ODD, ODD * 100))
+    records.files.append(("1" * 40, long_name * 5))
+    records.handles.append(("1" * 40, long_name * 5, "1" * 40, long_name, True))
+    records.arguments.append(("2" * 40, call, value, None, long_name))
+    records.call_nodes.append(("3" * 40, long_name, "1" * 40, "4" * 40, value, 1.7e9))
+    records.tags.append(("Value", ODD, ODD, {ODD: [ODD, float("inf")]}))
+    backend.record(records)
+    backend.flush()
+    session = backend.session
+    assert session.get(Value, "1" * 40).value == b"\0\xff"
+    assert "lone\\udc80 pair\U0001f600 quote\"'{},\\ tab\t" in session.get(Task, "1" * 40).source
+    keys = [row.arg_key for row in session.query(Argument) if row.arg_key]
+    assert len(keys[0]) >= len(long_name)
+    (tag,) = session.query(Tag)
+    assert tag.value == {ODD: [ODD, float("inf")]}
+    backend.close()
+
+
+@pytest.mark.each_repo
+def test_tags_with_odd_texts_are_found_again(repo_uri: str) -> None:
+    backend = RedunBackendDb(repo_uri)
+    backend.load()
+    document = {"a": ["\0", float("inf"), "\udc80"]}
+    backend.record_tags(TagEntity.Job, "j", [("k", document), ("plain", "text")])
+    backend.record_tags(TagEntity.Job, ODD, [(ODD, 1)])
+    assert backend.delete_tags(ODD, [], [ODD])
+    assert backend.get_tags(["j"])["j"]["k"] == [document]
+    found = backend.session.query(Tag).filter(Tag.value == document).all()
+    assert [tag.key for tag in found] == ["k"]
+    backend.delete_tags("j", [("k", document)])
+    assert list(backend.get_tags(["j"])["j"].items()) == [("plain", "text")]
+    backend.close()
+
+
+def test_repo_of_an_older_version_holds_what_fits(empty_postgres_uri: str, make_jobs) -> None:
+    backend = RedunBackendDb(empty_postgres_uri)
+    backend.migrate(parse_db_version("3.5"))
+    backend.load(migrate=False)
+    records = make_jobs(1)
+    argument = records.arguments[0]
+    records.arguments.append(("2" * 40, argument[1], argument[2], None, "n\0" * 100))
+    backend.record(records)
+    backend.flush()
+    keys = [row.arg_key for row in backend.session.query(Argument) if row.arg_key]
+    assert keys == [("n\\x00" * 100)[:100]]
     backend.close()

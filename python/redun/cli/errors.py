@@ -193,6 +193,11 @@ def _explain_database(error: BaseException) -> Report | None:
         "readonly": "the database file and its directory must be writable",
         "locked": "another program holds the database; try again when it has finished",
         "malformed": "the database file is damaged; restore it from a copy",
+        "connection to server": "check that the PostgreSQL server of `db_uri` runs and can be reached",
+        "authentication failed": "the environment variables REDUN_DB_USERNAME and REDUN_DB_PASSWORD "
+        "say who you are",
+        "no password supplied": "the environment variable REDUN_DB_PASSWORD holds the password",
+        "permission denied": "the user needs the right to read and write the tables of the repo",
         "UNIQUE constraint failed: execution.id": "an execution id can be used only once",
     }
     advice = tuple(hint for text, hint in hints.items() if text in reason)

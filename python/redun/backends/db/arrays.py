@@ -80,7 +80,8 @@ def _json_array(values: Sequence[str]) -> str:
 
 def _limited_array(length: int, size: int | None) -> Callable[[Sequence[str | None]], str]:
     """What makes arrays of texts that are cut to `length` characters and `size` bytes."""
-    shortest = length if size is None else min(length, size // MAX_CHARACTER)
+    # A character that can't be held becomes an escape of several.
+    shortest = (length if size is None else min(length, size)) // MAX_CHARACTER
 
     def cut(value: str | None) -> str | None:
         if value is None or len(value) <= shortest:
@@ -182,7 +183,9 @@ class ArrayInsert(ArrayStatement):
         quote = dialect.identifier_preparer.quote
         names = [quote(name) for name in columns]
         into = f"INSERT INTO {quote(table.name)} ({', '.join(names)})"
-        super().__init__(f"{into} SELECT * FROM {{rows}} ON CONFLICT {on_conflict}", table, columns)
+        super().__init__(
+            f"{into} SELECT * FROM {{rows}} ON CONFLICT {on_conflict}", table, columns, lengths
+        )
         self._single = f"{into} VALUES ({', '.join(['%s'] * len(names))}) ON CONFLICT {on_conflict}"
 
     def run(self, cursor: Any, rows: Rows) -> None:

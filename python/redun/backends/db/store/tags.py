@@ -13,6 +13,7 @@ from redun.backends.db import orm
 from redun.backends.db.errors import RedunDatabaseError
 from redun.backends.db.orm.types import json_text
 from redun.backends.db.repo import Repo
+from redun.backends.db.text import plain_text
 from redun.hashing import hash_structs, hash_tag
 from redun.utils import MultiMap
 
@@ -37,7 +38,7 @@ def tag_rows(tags: Sequence[tuple[str, str, str, Any]]) -> list[tuple[Any, ...]]
     """
     unique: dict[tuple[str, str, str], tuple[str, str, str, str]] = {}
     for entity_type, entity_id, key, value in tags:
-        text = json_text(value)
+        entity_id, key, text = plain_text(entity_id), plain_text(key), json_text(value)
         unique[entity_id, key, text] = (entity_type, entity_id, key, text)
     hashes = hash_structs([["Tag", *key, []] for key in unique])
     return [(tag_hash, *row, True) for tag_hash, row in zip(hashes, unique.values(), strict=True)]
@@ -67,7 +68,8 @@ class TagRows:
         update : also replace the current tags with the same keys.
         new : let tags that were replaced come back, as successors of themselves.
         """
-        pairs = list(tags)
+        pairs = [(plain_text(key), value) for key, value in tags]
+        entity_id = plain_text(entity_id)
 
         def write(connection: Connection) -> list[TagRow]:
             replaced = set(parents)
@@ -87,7 +89,9 @@ class TagRows:
         new_tags: Iterable[KeyValue],
     ) -> list[TagRow]:
         """Replaces the current tags that have one of the old keys by the new tags."""
-        keys, pairs = set(old_keys), list(new_tags)
+        keys = set(map(plain_text, old_keys))
+        pairs = [(plain_text(key), value) for key, value in new_tags]
+        entity_id = plain_text(entity_id)
 
         def write(connection: Connection) -> list[TagRow]:
             current = _current_tags(connection, [entity_id])
@@ -100,8 +104,9 @@ class TagRows:
         self, entity_id: str, tags: Iterable[KeyValue], keys: Iterable[str] = ()
     ) -> list[TagRow]:
         """Deletes the current tags of an entity that equal one of the pairs or have a key."""
-        pairs = {(key, json_text(value)) for key, value in tags}
-        wanted = set(keys)
+        pairs = {(plain_text(key), json_text(value)) for key, value in tags}
+        wanted = set(map(plain_text, keys))
+        entity_id = plain_text(entity_id)
 
         def write(connection: Connection) -> list[TagRow]:
             replaced = {
