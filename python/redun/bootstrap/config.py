@@ -99,7 +99,7 @@ def setup_config(
 def is_config_local_db(config: Config) -> bool:
     """Whether the repo's database is a local SQLite file, which may be migrated unasked."""
     db_uri: str = config["backend"].get("db_uri", "")
-    return db_uri.startswith("sqlite:///")
+    return db_uri.startswith("sqlite:///") and not config["backend"].get("db_aws_secret_name")
 
 
 def check_database(config: Config) -> None:

@@ -58,6 +58,23 @@ def get_aws_client(service: str, region: str | None = None) -> Any:
         ) from error
 
 
+def get_secret(name: str, region: str | None = None) -> str:
+    """The text of a secret in Secrets Manager.
+
+    Raises `RedunError` if it can't be read.
+    """
+    client = get_aws_client("secretsmanager", region)
+    errors = load("botocore.exceptions", "secrets", "aws")
+    try:
+        text: str = client.get_secret_value(SecretId=name)["SecretString"]
+    except KeyError:
+        raise RedunError(f"The AWS secret '{name}' holds no text.") from None
+    except (errors.BotoCoreError, errors.ClientError) as error:
+        hint = "check its name, the region (AWS_REGION), the credentials and their rights"
+        raise RedunError(f"Cannot read the AWS secret '{name}': {error}", hints=[hint]) from error
+    return text
+
+
 def s3_client() -> Any:
     """A `boto3` client of S3, one for each process, from the usual variables, files and roles.
 

@@ -82,6 +82,11 @@ def pickle_loads_plain(data: bytes) -> Any:
         raise NotPlainError(f"it can't be unpickled: {error}") from error
 
 
+def is_previewing() -> bool:
+    """Whether this thread is within `with_pickle_preview`: nothing may be imported to load a value."""
+    return _mode.depth > 0
+
+
 @contextmanager
 def with_pickle_preview(
     raise_error: bool = False, unpickler: type[PreviewingUnpickler] = PreviewingUnpickler

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import builtins
+import sys
 import types
 from collections.abc import Callable, Iterator, Sequence
 from types import ModuleType
@@ -11,7 +12,7 @@ from typing import IO, TYPE_CHECKING, Any
 from redun import _core
 from redun.errors import RedunError
 from redun.utils.nested import iter_nested_value, leaves
-from redun.utils.pickling import pickle_dumps, pickle_loads, pickle_stream
+from redun.utils.pickling import is_previewing, pickle_dumps, pickle_loads, pickle_stream
 from redun.value.content import buffer_size, content_hash, structure
 
 if TYPE_CHECKING:
@@ -182,6 +183,16 @@ class TypeRegistry:
         except (ValueError, ModuleNotFoundError, KeyError) as error:
             raise TypeError(f'Unable to import type "{type_name}"') from error
 
+    def _find_type(self, type_name: str) -> Any:
+        """As `parse_type_name`; while previewing, only what is loaded already is found."""
+        if not is_previewing() or type_name in self._by_name:
+            return self.parse_type_name(type_name)
+        module_name, _, name = type_name.rpartition(".")
+        found = getattr(sys.modules.get(module_name), "__dict__", {}).get(name)
+        if found is None:
+            raise TypeError(f'Type "{type_name}" is not loaded')
+        return found
+
     # Hashes
 
     def leaf(self, obj: Any) -> str | bytes | tuple[str, list]:
@@ -323,7 +334,7 @@ class TypeRegistry:
         scalar = _SCALAR_NAMES.get(type_name)
         is_plain = scalar is not None and scalar not in self._overrides
         try:
-            raw_type = None if is_plain else self.parse_type_name(type_name)
+            raw_type = None if is_plain else self._find_type(type_name)
         except TypeError:
             raw_type = None
         try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Mapping
 from typing import Any
@@ -20,6 +21,11 @@ DEFAULT_DB_PASSWORD_ENV = "REDUN_DB_PASSWORD"
 POSTGRESQL_DRIVER = "postgresql+psycopg"
 
 MEMORY_URIS = ("sqlite://", "sqlite:///:memory:")
+
+
+#: The option that names the secret with all that is needed to connect.
+SECRET_OPTION = "db_aws_secret_name"
+DEFAULT_AWS_REGION = "us-west-2"
 
 
 def get_abs_path(root_dir: str, path: str) -> str:
@@ -42,7 +48,7 @@ def parse_automigrate(config: Mapping[str, Any], db_uri: str) -> bool:
     """
     text = config.get("automigrate")
     if text is None or text == "":
-        return db_uri.startswith("sqlite:///")
+        return db_uri.startswith("sqlite:///") and not config.get(SECRET_OPTION)
     return text if isinstance(text, bool) else str2bool(str(text))
 
 
@@ -50,8 +56,13 @@ def get_engine_url(db_uri: str, config: Mapping[str, Any]) -> URL:
     """
     The URI with the credentials that the environment holds for it, and with a driver.
 
-    Raises `RedunDatabaseError` for a password in the URI, which would end up in files and logs.
+    The option `db_aws_secret_name` overrides all of it.
+
+    Raises `RedunDatabaseError` for a password in the URI, which would end up in files and logs, and
+    for a secret that doesn't say where the database is; `RedunError` for one that can't be read.
     """
+    if config.get(SECRET_OPTION):
+        return _url_in_secret(config[SECRET_OPTION])
     url = make_url(db_uri)
     if url.get_backend_name() == "sqlite":
         return url
@@ -69,3 +80,27 @@ def get_engine_url(db_uri: str, config: Mapping[str, Any]) -> URL:
     if url.username and password:
         url = url.set(password=password)
     return url
+
+
+def _url_in_secret(name: str) -> URL:
+    """The URI that a secret of AWS describes: JSON, as its database services write it."""
+    from redun.clients.aws import get_secret
+
+    text = get_secret(name, os.environ.get("AWS_REGION") or DEFAULT_AWS_REGION)
+    try:
+        fields = json.loads(text)
+        engine = fields["engine"]
+        return URL.create(
+            POSTGRESQL_DRIVER if engine in ("postgres", "postgresql") else engine,
+            username=fields["username"],
+            password=fields["password"],
+            host=fields["host"],
+            port=int(fields["port"]),
+            database=fields["dbname"],
+        )
+    except (ValueError, TypeError, KeyError, AttributeError):
+        # What the secret holds is not repeated: it ends up in logs. Nor is the cause shown.
+        raise RedunDatabaseError(
+            f"[backend] {SECRET_OPTION}: the secret '{name}' does not describe a database.",
+            hints=("It must be JSON with engine, username, password, host, port and dbname.",),
+        ) from None

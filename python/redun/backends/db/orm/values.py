@@ -8,7 +8,7 @@ from sqlalchemy.orm import object_session, relationship
 from sqlalchemy.orm.attributes import set_committed_value
 
 from redun.backends.db.orm.html import facts_table, shown_tags, shown_value
-from redun.backends.db.orm.parsing import PreviewValue, parse_value, preview_payload, show
+from redun.backends.db.orm.parsing import PreviewValue, preview_payload, show
 from redun.backends.db.orm.types import (
     MAX_VALUE_SIZE_PREVIEW,
     Base,
@@ -132,7 +132,7 @@ class Value(Base):
             data = store.read(self.value_hash) if store is not None else None
             if data is None:
                 return None
-        return parse_value(self._registry(), self.type, self.format, data)
+        return preview_payload(self._registry(), self.type, self.format, data, self.value_hash)
 
     @property
     def preview(self) -> Any:

@@ -1,0 +1,233 @@
+"""Looking at a repo runs nothing out of it, whatever its rows hold.
+
+The views run in a process of their own with an audit hook, which notes every program that is started,
+every file that is written and every import of the bait.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import pickle
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from redun.backends.base import Records
+from redun.backends.db import RedunBackendDb
+
+PICKLE = "application/python-pickle"
+
+GUARD = """
+import sys
+notes = open(sys.argv.pop(1), "a")
+
+def watch(event, args):
+    started = event in ("os.system", "os.exec", "os.spawn", "os.posix_spawn", "subprocess.Popen")
+    imported = event == "import" and args[0].startswith("bait")
+    # Source that is parsed only has no file name.
+    compiled = event == "compile" and args[1] != "<unknown>" and "bait" in repr(args[0])
+    written = event == "open" and "bait" in str(args[0])
+    if started or imported or compiled or written:
+        import traceback
+        notes.write(f"{event} {args}\\n" + "".join(traceback.format_stack(limit=12)))
+        notes.flush()
+
+sys.addaudithook(watch)
+"""
+
+VIEW = """
+from redun.cli import main
+main()
+"""
+
+LOOK = """
+import warnings
+from redun.backends.db import Base, RedunBackendDb
+import redun.scheduler
+warnings.simplefilter("ignore")
+backend = RedunBackendDb(f"sqlite:///{sys.argv[1]}", config={"value_store_path": sys.argv[2]})
+backend.load()
+count = 0
+for mapper in Base.registry.mappers:
+    for row in backend.session.query(mapper.class_):
+        count += 1
+        repr(row)
+        for name in dir(type(row)):
+            if name.startswith("_") or name in ("metadata", "registry", "get_delete_tag", "show_source"):
+                continue
+            if not isinstance(getattr(type(row), name), property) and name != "preview":
+                continue
+            try:
+                shown = getattr(row, name)
+                repr(shown), str(shown)
+            except Exception:
+                continue  # forged states may have no text; what matters is what has run
+from redun.backends.db.dataflow import display_dataflow, make_dataflow_dom, walk_dataflow
+from redun.backends.db import Value
+for value in backend.session.query(Value):
+    list(display_dataflow(make_dataflow_dom(walk_dataflow(backend, value))))
+print(count)
+"""
+
+
+class Call:
+    """Pickles as a call."""
+
+    def __init__(self, function, *args):
+        self.reduced = (function, args)
+
+    def __reduce__(self):
+        return self.reduced
+
+
+def dumps(value: object) -> bytes:
+    return pickle.dumps(value, protocol=3)
+
+
+def state_of(module: str, name: str, state: dict) -> bytes:
+    """The pickle of an instance of a class, with a state of our own making."""
+    head = b"\x80\x03c" + f"{module}\n{name}\n".encode() + b")\x81"
+    return head + dumps(state)[2:-1] + b"b."
+
+
+def payloads() -> dict[str, tuple[str, str, bytes]]:
+    """Rows by name: (type, format, payload), each of which wants to run something."""
+    system = Call(os.system, "touch bait-system")
+    code = Call(exec, "open('bait-exec', 'w')")
+    bait = b"\x80\x03cbait_module\nboom\n(tR."
+    hidden = dumps(system)
+    expression = {"task_name": "x.y", "args": hidden, "kwargs": hidden, "task_options": system}
+    rows = {
+        "system": ("builtins.int", PICKLE, hidden),
+        "exec": ("builtins.str", PICKLE, dumps(code)),
+        "module": ("bait_module.Thing", PICKLE, bait),
+        "type": ("bait_module.Thing", "text/plain", b"text"),
+        "nested": ("builtins.list", PICKLE, dumps([1, {"a": (system, code)}])),
+        "error": ("redun.ErrorValue", PICKLE, state_of("redun.scheduler", "ErrorValue",
+                                                       {"error": system, "traceback": code})),
+        "task expression": ("redun.expression.TaskExpression", PICKLE,
+                            state_of("redun.expression", "TaskExpression", expression)),
+        "simple expression": ("redun.expression.SimpleExpression", PICKLE,
+                              state_of("redun.expression", "SimpleExpression",
+                                       {"func_name": "add", "args": hidden, "kwargs": hidden})),
+        "value expression": ("redun.expression.ValueExpression", PICKLE,
+                             state_of("redun.expression", "ValueExpression",
+                                      {"value_type": "bait_module.Thing", "value": hidden})),
+        "function": ("builtins.function", PICKLE,
+                     state_of("redun.value", "Function",
+                              {"hash": "0" * 40, "module": "bait_module", "name": "boom"})),
+        "task": ("redun.Task", PICKLE,
+                 state_of("redun.task", "Task", {"name": system, "namespace": code, "version": system,
+                                                 "hash": system, "task_options": system})),
+        "handle": ("bait_module.Handle", PICKLE,
+                   state_of("bait_module", "Handle", {"name": "h", "args": system})),
+        "subclass": ("redun.Handle", PICKLE,
+                     state_of("redun.handle", "Handle",
+                              {"name": "n", "namespace": "", "args": (system,), "kwargs": {},
+                               "class_name": "bait_module.Handle", "call_hash": "", "key": "",
+                               "hash": "0" * 40})),
+        "file": ("redun.File", PICKLE, state_of("redun.file", "File", {"path": system, "hash": code})),
+        "getattr": ("builtins.int", PICKLE, dumps(Call(getattr, os, "system"))
+                    if False else b"\x80\x03cbuiltins\ngetattr\n(cos\nsystem\nX\x03\x00\x00\x00runtR."),
+        "cut": ("builtins.int", PICKLE, hidden[:-5]),
+        "noise": ("builtins.int", PICKLE, b"\xff\xfe\x00"),
+    }  # fmt: skip
+    return rows
+
+
+@pytest.fixture
+def repo(workdir: Path) -> Path:
+    """A repo in which every call takes and gives the rows above, and the bait beside it."""
+    config = workdir / ".redun"
+    config.mkdir()
+    (config / "redun.ini").write_text(
+        "[backend]\ndb_uri = sqlite:///redun.db\nvalue_store_path = values\n"
+    )
+    (workdir / "bait_module.py").write_text("open('bait-import', 'w')\nclass Thing: ...\n")
+    backend = RedunBackendDb(
+        f"sqlite:///{config}/redun.db", config={"value_store_path": f"{config}/values"}
+    )
+    backend.load()
+    records = Records()
+    task = "a" * 40
+    records.values.append((task, "redun.Task", PICKLE, payloads()["task"][2]))
+    records.tasks.append((task, "main", "demo", "def main(system): exec('bait')"))
+    records.executions.append(("exec", "[\"__import__('bait_module')\"]", "job-0"))
+    for index, (kind, format_name, data) in enumerate(payloads().values()):
+        value, stored, call = (
+            f"{number:040x}" for number in (index + 256, index + 512, index + 768)
+        )
+        records.values += [(value, kind, format_name, data), (stored, kind, format_name, b"")]
+        backend.value_store.put(stored, data)
+        records.subvalues.append((value, stored))
+        records.files.append((value, f"$(touch bait-path-{index})"))
+        records.call_nodes.append((call, "demo.main", task, "b" * 40, value, 1.7e9))
+        records.subtree_tasks.append((call, task))
+        records.arguments.append((f"{index + 1024:040x}", call, value, 0, None))
+        records.arguments.append((f"{index + 1280:040x}", call, stored, None, "key"))
+        records.evaluations.append((f"{index + 1536:040x}", task, "b" * 40, value))
+        parent = None if index == 0 else "job-0"
+        records.job_starts.append((f"job-{index}", 1.7e9, task, parent, "exec"))
+        records.job_ends.append((f"job-{index}", 1.7e9 + 1, False, call))
+        records.tags.append(("CallNode", call, "redun.context", value))
+        records.tags.append(("Job", f"job-{index}", "key", {"run": "os.system('touch bait')"}))
+    backend.record(records)
+    backend.close()
+    return workdir
+
+
+def guarded(repo: Path, code: str, *words: object) -> str:
+    """Runs code under the hook; what it prints. Nothing may be noted."""
+    notes = repo / "notes.txt"
+    notes.touch()
+    done = subprocess.run(
+        [sys.executable, "-c", GUARD + code, notes, *map(str, words)],
+        cwd=repo,
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join([*sys.path, str(repo)])},
+    )
+    assert done.returncode == 0, done.stdout[-500:] + done.stderr[-2000:]
+    assert notes.read_text() == ""
+    assert not [name for name in os.listdir(repo) if name.startswith("bait-")]
+    return done.stdout
+
+
+def test_the_hook_notices(repo: Path) -> None:
+    """Else the tests below would show nothing."""
+    code = "import pickle; pickle.loads(bytes.fromhex(sys.argv[1]))"
+    with pytest.raises(AssertionError):
+        guarded(repo, code, payloads()["system"][2].hex())
+    with pytest.raises(AssertionError):
+        guarded(repo, "import bait_module")
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["log", "--all", "--detail"],
+        ["log", "--all", "--format", "json"],
+        ["log", "--file", "--detail"],
+        ["log", "exec"],
+        ["tag", "list", "--values"],
+    ],
+    ids=" ".join,
+)
+def test_commands(repo: Path, words: list[str]) -> None:
+    assert guarded(repo, VIEW, *words)
+
+
+def test_each_record_alone(repo: Path) -> None:
+    lines = guarded(repo, VIEW, "log", "--all", "--format", "json").splitlines()
+    keys = ("id", "call_hash", "value_hash")
+    ids = {record[key] for record in map(json.loads, lines) for key in keys if record.get(key)}
+    assert len(ids) > 60
+    assert guarded(repo, VIEW, "log", *sorted(ids))
+
+
+def test_rows_in_python(repo: Path) -> None:
+    database = repo / ".redun" / "redun.db"
+    assert int(guarded(repo, LOOK, database, repo / ".redun" / "values")) > 200
