@@ -72,6 +72,21 @@ def test_standard_streams(cli) -> None:
     assert cli("fs", "cp", "-", "-", stdin="through").stdout == "through"
 
 
+def test_killed_copy_leaves_what_was_there() -> None:
+    Path("kept").write_text("old")
+    for name in ("kept", "new/made"):
+        command = [REDUN, "fs", "cp", "-", name]
+        with subprocess.Popen(command, stdin=subprocess.PIPE) as process:
+            assert process.stdin is not None
+            # More than a pipe holds: when it is written, the copy is under way.
+            process.stdin.write(b"x" * (4 << 20))
+            process.stdin.flush()
+            process.kill()
+            process.wait()
+    assert Path("kept").read_text() == "old"
+    assert not Path("new/made").exists()
+
+
 def test_reader_that_leaves_early() -> None:
     with open("big", "wb") as stream:
         stream.truncate(8 << 20)
