@@ -61,12 +61,14 @@ def content_digests(paths: Sequence[str]) -> list[str]:
 
     Raises `OSError` for the first path in order that can't be read.
     """
+    store = _open_store()
+    if store is None:
+        return hash_files(paths)
     now = time.time_ns()
     states = {
         index: state for index, path in enumerate(paths) if (state := _state(path)) is not None
     }
-    store = _open_store() if states else None
-    if store is None:
+    if not states:
         return hash_files(paths)
     keys = {index: _key(paths[index]) for index in states}
     known = store.look_up(list(keys.values()), now)
