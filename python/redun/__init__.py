@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from redun.executors.alias import AliasExecutor as AliasExecutor
     from redun.executors.base import register_executor as register_executor
     from redun.executors.local import LocalExecutor as LocalExecutor
+    from redun.file.sharded import ShardedS3Dataset as ShardedS3Dataset
 
 __version__ = version
 
@@ -59,6 +60,7 @@ _LAZY = {
     "AliasExecutor": "redun.executors.alias",
     "LocalExecutor": "redun.executors.local",
     "Scheduler": "redun.engine.scheduler",
+    "ShardedS3Dataset": "redun.file.sharded",
     "register_executor": "redun.executors.base",
     "run": "redun.bootstrap.scheduler",
 }

@@ -21,9 +21,8 @@ PACKAGE = """
     get_current_scheduler get_task_registry merge_handles namespace run script set_current_scheduler task
     throw version __version__
 """
-UNLISTED = "get_context AliasExecutor LocalExecutor register_executor"
+UNLISTED = "get_context AliasExecutor LocalExecutor ShardedS3Dataset register_executor"
 LATER = {
-    "redun": "ShardedS3Dataset",
     "redun.executors": """
         AWSBatchExecutor AWSGlueExecutor DockerExecutor K8SExecutor GCPBatchExecutor
     """,
@@ -58,7 +57,7 @@ MODULES = {
     """,
     "redun.file": """
         ContentDir ContentFile ContentFileSet ContentStagingDir ContentStagingFile Dir File FileSet IDir
-        IFile IFileSet IStagingDir IStagingFile Staging StagingDir StagingFile
+        IFile IFileSet IStagingDir IStagingFile ShardedS3Dataset Staging StagingDir StagingFile
     """,
     "redun.functools": """
         apply_func as_task compose const delay eval_ flat_map flatten force identity map_ no_prov seq

@@ -1,5 +1,8 @@
 """Files as values: `File`, `Dir`, `FileSet`, staging, and the file systems below them."""
 
+from importlib import import_module
+from typing import Any
+
 from redun.file.copying import copy_file
 from redun.file.errors import (
     RedunFileNotFoundError,
@@ -70,3 +73,23 @@ __all__ = [
     "open_file",
     "register_filesystem",
 ]
+
+# Loaded when first used: each with the modules that it stands on.
+_LAZY = {
+    "AzureBlobFileSystem": "redun.file.fs.azure",
+    "FTPFileSystem": "redun.file.fs.ftp",
+    "FsspecFileSystem": "redun.file.fs.fsspec",
+    "GSFileSystem": "redun.file.fs.gs",
+    "HTTPFileSystem": "redun.file.fs.http",
+    "HTTPSFileSystem": "redun.file.fs.http",
+    "S3FileSystem": "redun.file.fs.s3",
+    "ShardedS3Dataset": "redun.file.sharded",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _LAZY:
+        value = getattr(import_module(_LAZY[name]), name)
+        globals()[name] = value
+        return value
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
