@@ -20,6 +20,7 @@ from redun.backends.db.orm.types import (
     Base,
     Column,
     DateTimeUTC,
+    RecordEdgeType,
 )
 from redun.backends.db.orm.values import File, Handle, HandleEdge, Subvalue, Value
 
@@ -42,6 +43,7 @@ __all__ = [
     "Handle",
     "HandleEdge",
     "Job",
+    "RecordEdgeType",
     "RedunMigration",
     "RedunSetting",
     "RedunVersion",

@@ -8,7 +8,7 @@ the text and the bytes in a column are the same whoever wrote them.
 import datetime as dt
 import json
 import re
-from typing import Any
+from typing import Any, TypeAlias
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Dialect
@@ -36,6 +36,10 @@ class Base(DeclarativeBase):
 
     # Rows also have attributes that are no columns, such as a memoised status.
     __allow_unmapped__ = True
+
+
+#: An edge out of a record: name of the edge, model of the record at its end, and that one's id.
+RecordEdgeType: TypeAlias = tuple[str, type[Base], str]
 
 
 def Column(*args: Any, nullable: bool = False, **kwargs: Any) -> Any:
