@@ -61,6 +61,7 @@ class FakeCloud(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     buckets: dict[str, dict[str, Blob]]
     requests: list[tuple[str, str]]
+    failures: list[int]
     parts: dict[str, dict[str, bytes]] = {}
     page = 1000
 
@@ -79,7 +80,9 @@ class FakeCloud(BaseHTTPRequestHandler):
         self.key = unquote(key)
         self.query = {name: values[0] for name, values in parse_qs(url.query, True).items()}
         self.body = self._body()
-        if bucket == "denied":
+        if self.failures:
+            self._error(self.failures.pop(), "SlowDown")
+        elif bucket == "denied":
             self._error(403, "AccessDenied")
         elif bucket not in self.buckets:
             self._error(404, "NoSuchBucket")
@@ -293,20 +296,34 @@ class FakeAzure(FakeCloud):
 
 @dataclass(frozen=True)
 class Cloud:
-    """A fake that runs: its URL, what it holds by bucket and key, and what it was asked."""
+    """A fake that runs: its URL, what it holds by bucket and key, and what it was asked.
+
+    The next requests are answered with the statuses in ``failures``.
+    """
 
     endpoint: str
     buckets: dict[str, dict[str, Blob]]
     requests: list[tuple[str, str]]
+    failures: list[int]
 
 
 def run_fake(handler: type[FakeCloud]) -> Iterator[Cloud]:
-    members: dict[str, Any] = {"buckets": {"bucket": {}}, "requests": [], "parts": {}}
+    members: dict[str, Any] = {
+        "buckets": {"bucket": {}},
+        "requests": [],
+        "failures": [],
+        "parts": {},
+    }
     server = ThreadingHTTPServer(("127.0.0.1", 0), type("Fake", (handler,), members))
     server.daemon_threads = True
     thread = Thread(target=server.serve_forever, args=(0.02,), daemon=True)
     thread.start()
-    yield Cloud(f"http://127.0.0.1:{server.server_port}", members["buckets"], members["requests"])
+    yield Cloud(
+        f"http://127.0.0.1:{server.server_port}",
+        members["buckets"],
+        members["requests"],
+        members["failures"],
+    )
     server.shutdown()
     server.server_close()
     thread.join()

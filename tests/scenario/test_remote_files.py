@@ -274,6 +274,17 @@ def test_large_file_on_clouds(cloud: Any, tmp_path: Path) -> None:
     assert (tmp_path / "big").read_bytes() == b"z" * len(data)
 
 
+def test_requests_that_fail_are_tried_again(cloud: Any) -> None:
+    fake, root = cloud
+    fake.failures.extend([503, 500])
+    File(f"{root}/f").write("x")
+    fake.failures.extend([503, 503, 503])
+    assert File(f"{root}/f").read() == "x"
+    fake.failures.extend([503])
+    assert len(list(Dir(root))) == 1
+    assert fake.failures == []
+
+
 def test_urls_of_azure() -> None:
     for url in ("az://container/x", "az://c@host.example.com/x", "az://@a.blob.core.windows.net/x"):
         with pytest.raises(ValueError, match="Expected az://<container>@<account>"):

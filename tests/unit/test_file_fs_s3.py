@@ -177,6 +177,26 @@ def test_file_replaced_while_it_is_read(s3: Any) -> None:
             stream.read()
 
 
+def test_a_copy_that_fails_leaves_what_was_there(
+    s3: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    File(s3.url("big")).write(b"x" * (20 << 20), mode="wb")
+    (tmp_path / "old").write_text("before")
+
+    def fail(*args: Any) -> bytes:
+        raise ConnectionResetError(104, "Connection reset by peer")
+
+    monkeypatch.setattr("redun.clients.s3.S3Bucket.read", fail)
+    for name in ("old", "new"):
+        with pytest.raises(RedunOSError, match=r"Connection reset by peer.*/big"):
+            File(s3.url("big")).copy_to(File(str(tmp_path / name)))
+        with pytest.raises(RedunOSError, match="/big"):
+            File(s3.url("big")).copy_to(File(f"memory://failed/{name}"))
+        assert not File(f"memory://failed/{name}").exists()
+    assert [path.name for path in tmp_path.iterdir()] == ["old"]
+    assert (tmp_path / "old").read_text() == "before"
+
+
 def test_copies_stay_on_the_server(s3: Any) -> None:
     put(s3, "f")
     s3.client.create_bucket(Bucket=f"{s3.bucket}-2")
