@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import sys
 import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import boto3
 import psycopg
 import pytest
 import sqlalchemy as sa
@@ -21,7 +23,6 @@ from redun.backends.db import (
     Execution,
     Job,
     RedunBackendDb,
-    RedunDatabaseError,
     Tag,
     Task,
     Value,
@@ -191,9 +192,8 @@ def test_many_jobs_take_few_statements(scheduler: Scheduler, monkeypatch) -> Non
 def test_driver_that_is_missing_names_the_extra(monkeypatch) -> None:
     monkeypatch.setitem(sys.modules, "psycopg", None)
     backend = RedunBackendDb("postgresql://host/db")
-    with pytest.raises(RedunDatabaseError, match="needs the package psycopg") as caught:
+    with pytest.raises(ImportError, match=r"'psycopg': pip install 'redun\[postgres\]'"):
         backend.load()
-    assert caught.value.hints == ("pip install 'redun[postgres]'",)
 
 
 def test_connections_say_who_they_are(postgres_uri: str) -> None:
@@ -249,6 +249,29 @@ def test_wrong_credentials_are_not_shown(protected: str, monkeypatch, password, 
     with pytest.raises(OperationalError, match="password") as caught:
         RedunBackendDb(protected).load()
     assert "wrong one" not in str(caught.value) + repr(caught.value) + caplog.text
+
+
+def test_secret_of_aws_says_where_the_repo_is(own_postgres, s3, monkeypatch) -> None:
+    RedunBackendDb(own_postgres.uri()).migrate()
+    monkeypatch.setenv("AWS_REGION", "eu-west-1")
+    secrets = boto3.client("secretsmanager", region_name="eu-west-1")
+    name = f"secret-{s3.bucket}"
+    described = {
+        "engine": "postgres",
+        "username": "postgres",
+        "password": PASSWORD,
+        "host": str(own_postgres.directory),
+        "port": 5432,
+        "dbname": own_postgres.database,
+    }
+    secrets.create_secret(Name=name, SecretString=json.dumps(described))
+    config = {"db_aws_secret_name": name}
+    backend = RedunBackendDb("sqlite:///other.db", config=config)
+    assert backend.automigrate is False
+    backend.load()
+    assert backend.engine.dialect.name == "postgresql"
+    assert backend.get_value(backend.record_value(7)) == (7, True)
+    backend.close()
 
 
 # What is hard to hold.

@@ -5,6 +5,8 @@ import pytest
 from redun import File, Scheduler, task
 from redun.task import CacheResult
 
+pytestmark = pytest.mark.each_repo
+
 redun_namespace = "test_caching"
 
 

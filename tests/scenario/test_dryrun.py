@@ -7,6 +7,8 @@ import pytest
 from redun import Scheduler, task
 from redun.scheduler import DryRunResult
 
+pytestmark = pytest.mark.each_repo
+
 redun_namespace = "test_dryrun"
 
 

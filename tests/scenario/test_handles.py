@@ -13,6 +13,8 @@ from redun import Handle, Scheduler, merge_handles, task
 from redun.backends.db import Handle as HandleRow
 from redun.backends.db import HandleEdge
 
+pytestmark = pytest.mark.each_repo
+
 redun_namespace = "test_handles"
 
 

@@ -20,6 +20,8 @@ from redun.backends.db import (
 from redun.hashing import hash_call_node
 from redun.scheduler import JobInfo
 
+pytestmark = pytest.mark.each_repo
+
 redun_namespace = "test_recording"
 
 

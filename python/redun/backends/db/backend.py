@@ -43,7 +43,7 @@ from redun.backends.db.store.handles import HandleRows
 from redun.backends.db.store.runs import RunRows
 from redun.backends.db.store.tags import TagRows, tag_rows
 from redun.backends.db.store.values import ValueStoreRows, value_too_large
-from redun.backends.db.uri import get_engine_url, is_memory_uri
+from redun.backends.db.uri import get_engine_url, is_memory_url
 from redun.backends.db.versions import DBVersionInfo
 from redun.hashing import hashing_as
 from redun.tags import CONTEXT_KEY
@@ -144,7 +144,7 @@ class RedunBackendDb(RedunBackend):
             with hashing_as(scheme):
                 return tag_rows(tags)
 
-        shared = is_memory_uri(self.db_uri)
+        shared = is_memory_url(engine.url)
         payloads = Payloads(engine, self.value_store, self.value_store_min_size, self.logger)
         self.store_from = payloads.store_from
         repo = Repo(

@@ -82,7 +82,7 @@ def create_db_engine(url: URL) -> Engine:
     """
     Builds the engine of a repo. Nothing is opened yet.
 
-    Raises `RedunDatabaseError` if the driver isn't installed.
+    Raises `MissingExtraError` if the driver isn't installed.
     """
     echo = bool(os.environ.get("REDUN_DB_ECHO"))
     if url.get_backend_name() == "postgresql":

@@ -7,7 +7,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import URL, Connection, Engine
 
-from redun.backends.db.errors import RedunDatabaseError
+from redun.clients.extras import MissingExtraError
 from redun.version import version as program_version
 
 #: Processes that migrate a repo hold the advisory lock of this number ("redun").
@@ -47,7 +47,7 @@ def create_postgres_engine(url: URL, echo: bool) -> Engine:
     """
     Builds the engine of a repo on PostgreSQL. Nothing is opened yet.
 
-    Raises `RedunDatabaseError` if the driver isn't installed.
+    Raises `MissingExtraError` if the driver isn't installed.
     """
     options: dict[str, Any] = {}
     if "psycopg" in url.get_driver_name():
@@ -58,10 +58,7 @@ def create_postgres_engine(url: URL, echo: bool) -> Engine:
         # A connection that broke while nobody used it is replaced instead of failing its next user.
         engine = sa.create_engine(url, echo=echo, pool_pre_ping=True, connect_args=options)
     except ModuleNotFoundError as error:
-        raise RedunDatabaseError(
-            f"A repo on PostgreSQL needs the package {error.name}, which is not installed.",
-            hints=("pip install 'redun[postgres]'",),
-        ) from error
+        raise MissingExtraError("repos on PostgreSQL", str(error.name), "postgres") from error
     sa.event.listen(engine, "connect", _prepare)
     return engine
 

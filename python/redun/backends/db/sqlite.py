@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import URL, Connection, Engine
 from sqlalchemy.pool import StaticPool
 
-from redun.backends.db.uri import is_memory_uri
+from redun.backends.db.uri import is_memory_url
 
 #: How long the driver waits for another process's lock before it gives up, in milliseconds.
 BUSY_TIMEOUT_MS = 5000
@@ -41,7 +41,7 @@ def create_sqlite_engine(url: URL, echo: bool) -> Engine:
     can be read.
     """
     options: dict[str, Any] = {"connect_args": {"check_same_thread": False}}
-    memory = is_memory_uri(url.render_as_string())
+    memory = is_memory_url(url)
     if memory:
         # Returning one user of the shared connection must not roll back the work of another.
         options.update(poolclass=StaticPool, pool_reset_on_return=None)

@@ -20,9 +20,6 @@ DEFAULT_DB_PASSWORD_ENV = "REDUN_DB_PASSWORD"
 #: What speaks to PostgreSQL if the URI doesn't say.
 POSTGRESQL_DRIVER = "postgresql+psycopg"
 
-MEMORY_URIS = ("sqlite://", "sqlite:///:memory:")
-
-
 #: The option that names the secret with all that is needed to connect.
 SECRET_OPTION = "db_aws_secret_name"
 DEFAULT_AWS_REGION = "us-west-2"
@@ -35,9 +32,9 @@ def get_abs_path(root_dir: str, path: str) -> str:
     return os.path.normpath(os.path.join(root_dir, path))
 
 
-def is_memory_uri(db_uri: str) -> bool:
+def is_memory_url(url: URL) -> bool:
     """Whether the database lives in this process only."""
-    return db_uri.partition("?")[0] in MEMORY_URIS
+    return url.get_backend_name() == "sqlite" and url.database in (None, "", ":memory:")
 
 
 def parse_automigrate(config: Mapping[str, Any], db_uri: str) -> bool:
