@@ -53,7 +53,7 @@ class CycleError(CoreError, ValueError):
     """A container that contains itself has no hash and no leaves."""
 
 def get_scheme() -> str:
-    """The name of the active hash scheme, one for the whole process."""
+    """The name of the hash scheme of this thread: the one it chose, else the latest that any thread chose."""
 
 def set_scheme(name: str) -> str:
     """Make a hash scheme the active one and return the name of the one before.
@@ -250,8 +250,16 @@ class Machine:
     def active(self) -> int:
         """The number of nodes, operations included, that the host was asked about and still owes an answer."""
 
-    def stalled(self) -> list[int]:
-        """Collapsed jobs in a cycle of waits, each of which breaks it by failing; empty if any is active."""
+    def stalled(
+        self, suspended: list[int] = ..., awaiting: list[tuple[int, int]] = ...
+    ) -> list[int]:
+        """Collapsed jobs in a cycle of waits, each of which breaks it by failing; empty if any is active.
+
+        Parameters
+        ----------
+        suspended : nodes that count as not active, because they wait for others in their turn.
+        awaiting : pairs of such a node and one that it waits for.
+        """
 
     def validate(self) -> None:
         """Derive every index and counter again. Raises `CoreError` if one differs."""

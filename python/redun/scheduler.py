@@ -7,6 +7,7 @@ from redun.current import (
     set_current_scheduler,
 )
 from redun.engine.listener import SchedulerListener
+from redun.engine.ready import DepthFirstQueue, FifoQueue, PriorityQueue, ReadyQueue
 from redun.engine.report import (
     JOB_ACTION_WIDTH,
     format_job_statuses,
@@ -45,14 +46,18 @@ __all__ = [
     "CacheCheckValid",
     "CacheResult",
     "CacheScope",
+    "DepthFirstQueue",
     "DryRunResult",
     "ErrorValue",
     "Execution",
+    "FifoQueue",
     "Frame",
     "Job",
     "JobEnv",
     "JobInfo",
     "NoCurrentScheduler",
+    "PriorityQueue",
+    "ReadyQueue",
     "Scheduler",
     "SchedulerError",
     "SchedulerListener",

@@ -1,5 +1,6 @@
-//! Which hash function identity is made with, and the one active in this process.
+//! Which hash function identity is made with, and the one active in this thread.
 
+use std::cell::Cell;
 use std::fmt;
 use std::str::FromStr;
 use std::sync::atomic::{AtomicU8, Ordering};
@@ -15,7 +16,12 @@ pub enum Scheme {
     Redun1,
 }
 
-static ACTIVE: AtomicU8 = AtomicU8::new(0);
+/// What threads use that never chose: the latest choice of any thread.
+static LATEST: AtomicU8 = AtomicU8::new(0);
+
+thread_local! {
+    static CHOSEN: Cell<Option<Scheme>> = const { Cell::new(None) };
+}
 
 impl Scheme {
     /// Every scheme, the default first.
@@ -29,18 +35,19 @@ impl Scheme {
         }
     }
 
-    /// The scheme active in this process.
+    /// The scheme active in this thread: the one it chose, else the latest that any thread chose.
     pub fn active() -> Self {
-        match ACTIVE.load(Ordering::Relaxed) {
-            0 => Self::Blake3,
-            _ => Self::Redun1,
-        }
+        CHOSEN
+            .get()
+            .unwrap_or_else(|| Self::ALL[usize::from(LATEST.load(Ordering::Relaxed))])
     }
 
     /// Make this the active scheme and return the one before.
     pub fn activate(self) -> Self {
-        let before = ACTIVE.swap(u8::from(self == Self::Redun1), Ordering::Relaxed);
-        Self::ALL[usize::from(before)]
+        let before = Self::active();
+        CHOSEN.set(Some(self));
+        LATEST.store(u8::from(self == Self::Redun1), Ordering::Relaxed);
+        before
     }
 }
 
@@ -78,6 +85,13 @@ mod tests {
     fn activation_returns_the_one_before() {
         assert_eq!(Scheme::active(), Scheme::Blake3);
         assert_eq!(Scheme::Redun1.activate(), Scheme::Blake3);
+        assert_eq!(Scheme::active(), Scheme::Redun1);
+        let other = std::thread::spawn(|| {
+            let found = Scheme::active();
+            Scheme::Blake3.activate();
+            found
+        });
+        assert_eq!(other.join().expect("no panic"), Scheme::Redun1);
         assert_eq!(Scheme::active(), Scheme::Redun1);
         assert_eq!(Scheme::Blake3.activate(), Scheme::Redun1);
     }

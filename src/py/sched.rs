@@ -107,8 +107,13 @@ impl PyMachine {
         self.lock().active()
     }
 
-    fn stalled(&self) -> Vec<u32> {
-        self.lock().stalled().into_iter().map(|id| id.0).collect()
+    #[pyo3(signature = (suspended = Vec::new(), awaiting = Vec::new()))]
+    fn stalled(&self, suspended: Vec<u32>, awaiting: Vec<(u32, u32)>) -> Vec<u32> {
+        let suspended: Vec<NodeId> = suspended.into_iter().map(NodeId).collect();
+        let pair = |(id, on): (u32, u32)| (NodeId(id), NodeId(on));
+        let awaiting: Vec<(NodeId, NodeId)> = awaiting.into_iter().map(pair).collect();
+        let found = self.lock().stalled(&suspended, &awaiting);
+        found.into_iter().map(|id| id.0).collect()
     }
 
     fn validate(&self) -> Result<()> {

@@ -85,7 +85,7 @@
 //! - **Counts**: pending until PREPARED, running until the end, then cached (HIT or MIRROR), done
 //!   or failed.
 //! - **Stall.** With nothing owed, a cycle of waits can only be closed by collapsed jobs; `stalled`
-//!   lists those.
+//!   lists those. What is owed but waits for nodes itself, as a coroutine does, is named to it.
 //!
 //! # Inside
 //! `machine` runs a batch; `transitions` holds a function for each event of a job, `waits` those

@@ -17,11 +17,22 @@ impl Machine {
     /// If the host owes nothing: the collapsed jobs in a cycle of waits, in order. Failing one of
     /// them breaks the cycle. (A cycle without a collapsed job, which the host would have to
     /// declare itself, gives its jobs.)
-    pub fn stalled(&self) -> Vec<NodeId> {
-        if self.owed > 0 {
+    ///
+    /// Some of what the host owes it can't give before other nodes end: `suspended` are such nodes,
+    /// running jobs and operations, and `awaiting` are pairs of one and a node that it waits for.
+    pub fn stalled(&self, suspended: &[NodeId], awaiting: &[(NodeId, NodeId)]) -> Vec<NodeId> {
+        let state = |id: &NodeId| self.arena.nodes.get(id.index()).map(|node| node.state);
+        let owed = |id: &&NodeId| state(id).is_some_and(State::owed);
+        let open = |id: &NodeId| state(id).is_some_and(|state| !state.ended());
+        let mut excused: Vec<NodeId> = suspended.iter().filter(owed).copied().collect();
+        excused.sort_unstable();
+        excused.dedup();
+        if self.owed > excused.len() {
             return Vec::new();
         }
-        let waits = self.waits();
+        let held = awaiting.iter().filter(|(id, on)| open(id) && open(on));
+        let held: Vec<(NodeId, NodeId)> = held.copied().collect();
+        let waits = self.waits(&held);
         let mut alive = vec![true; waits.ids.len()];
         // Drop what waits for nothing in a cycle, then what nothing in a cycle waits for.
         peel(&waits.edges, &mut alive);
@@ -40,7 +51,7 @@ impl Machine {
         stuck().filter(job).collect()
     }
 
-    fn waits(&self) -> Waits {
+    fn waits(&self, held: &[(NodeId, NodeId)]) -> Waits {
         let mut number = vec![u32::MAX; self.arena.nodes.len()];
         let mut ids = Vec::new();
         for (index, node) in self.arena.nodes.iter().enumerate() {
@@ -57,6 +68,8 @@ impl Machine {
                 }
             }
         }
+        let awaited = |(job, on): &(NodeId, NodeId)| (number[on.index()], number[job.index()]);
+        edges.extend(held.iter().map(awaited));
         Waits { ids, edges }
     }
 }

@@ -111,12 +111,12 @@ fn a_body_that_calls_its_own_job_stalls_until_the_inner_call_fails() {
         awaits(2, &[1]),
     ];
     drive(&mut m, [inner, vec![job(3, Some(0), 1)]].concat());
-    assert_eq!(m.stalled(), []);
+    assert_eq!(m.stalled(&[], &[]), []);
     drive(
         &mut m,
         vec![finished(0, &[2]), job(4, None, 2), awaits(4, &[0])],
     );
-    assert_eq!((m.active(), m.stalled()), (0, ids(&[1])));
+    assert_eq!((m.active(), m.stalled(&[], &[])), (0, ids(&[1])));
     assert_eq!(
         drive(&mut m, vec![failed(1, 5)]),
         ["rejected 1", "reject 2 1"]
@@ -126,7 +126,30 @@ fn a_body_that_calls_its_own_job_stalls_until_the_inner_call_fails() {
         drive(&mut m, vec![failed(0, 5)]),
         ["rejected 0 [1]", "abandon 4 0"]
     );
-    assert_eq!(m.stalled(), []);
+    assert_eq!(m.stalled(&[], &[]), []);
+}
+
+#[test]
+fn a_running_job_that_waits_for_its_own_call_stalls() {
+    let mut m = machine();
+    drive(
+        &mut m,
+        vec![job(0, None, 0), prepared(0, prep(1, ALL)), miss(0)],
+    );
+    let inner = vec![
+        job(1, Some(0), 0),
+        prepared(1, prep(1, ALL)),
+        op(2, None),
+        awaits(2, &[1]),
+    ];
+    drive(&mut m, inner);
+    assert_eq!(m.stalled(&[], &[]), []);
+    let waits = [(ids(&[0])[0], ids(&[2])[0])];
+    assert_eq!(m.stalled(&ids(&[0]), &waits), ids(&[1]));
+    assert_eq!(m.stalled(&[], &waits), []);
+    drive(&mut m, vec![op(3, None), awaits(3, &[])]);
+    assert_eq!(m.stalled(&ids(&[0]), &waits), []);
+    assert_eq!(m.stalled(&ids(&[0, 3]), &waits), ids(&[1]));
 }
 
 #[test]
@@ -142,7 +165,7 @@ fn bodies_that_call_each_other_stall_on_both_inner_calls() {
         let inner = vec![job(id, Some(scope), 0), prepared(id, prep(key, ALL))];
         drive(&mut m, [inner, vec![finished(scope, &[id])]].concat());
     }
-    assert_eq!(m.stalled(), ids(&[2, 3]));
+    assert_eq!(m.stalled(&[], &[]), ids(&[2, 3]));
     let actions = drive(&mut m, vec![failed(2, 1), failed(3, 1)]);
     assert_eq!(
         actions,

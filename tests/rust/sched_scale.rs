@@ -56,7 +56,7 @@ fn a_deep_chain_of_waits_that_closes_is_stalled() {
     events.extend([job(WIDE, Some(WIDE - 1), 0), prepared(WIDE, prep(0, ALL))]);
     events.push(finished(WIDE - 1, &[WIDE]));
     apply(&mut m, events);
-    assert_eq!(m.stalled(), ids(&[WIDE]));
+    assert_eq!(m.stalled(&[], &[]), ids(&[WIDE]));
 }
 
 /// Runs `count` jobs below one; returns the seconds it took.

@@ -5,7 +5,7 @@ import logging
 import pytest
 
 from redun import Scheduler, task
-from redun.backends.db import Job
+from redun.backends.db import CallNode, Job
 from redun.scheduler import catch
 
 redun_namespace = "test_keep_going"
@@ -121,3 +121,41 @@ def test_program(cli, workdir) -> None:
     assert "bad(x=2): ValueError: bad 2" in done.stderr
     assert "error: task `wf.main` failed: ValueError: bad 1" in done.stderr
     assert done.stderr.count("Run    Job") == 5
+
+
+@task()
+def nested_failures():
+    return [inner_failure(), branch(100)]
+
+
+@task()
+def inner_failure():
+    return [bad(1), branch(1), branch(10)]
+
+
+def test_calls_that_failed_first_know_children_that_ended_later(scheduler: Scheduler) -> None:
+    with pytest.raises(ValueError, match="bad 1"):
+        scheduler.run(nested_failures(), keep_going=True)
+    calls = {
+        node.task_name.split(".")[1]: node for node in scheduler.backend.session.query(CallNode)
+    }
+    children = {name: [c.task_name.split(".")[1] for c in n.children] for name, n in calls.items()}
+    assert children["inner_failure"] == ["bad", "branch", "branch"]
+    assert children["nested_failures"] == ["inner_failure", "branch"]
+    for name in ("inner_failure", "nested_failures"):
+        (job,) = jobs_of(scheduler, name)
+        assert all(job.end_time >= child.end_time for child in job.child_jobs)
+
+
+def test_a_failure_beside_a_cycle(scheduler: Scheduler) -> None:
+    @task()
+    def waits_for_itself(x):
+        return waits_for_itself(x)
+
+    @task()
+    def both():
+        return [bad(1), waits_for_itself(1), ok(1)]
+
+    with pytest.raises(ValueError, match="bad 1"):
+        scheduler.run(both(), keep_going=True)
+    assert all(job.end_time for job in scheduler.backend.session.query(Job))

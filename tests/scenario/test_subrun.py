@@ -15,7 +15,7 @@ from redun import Scheduler, get_context, task
 from redun.backends.db import CallEdge, Execution
 from redun.backends.db import Job as JobRow
 from redun.config import Config
-from redun.scheduler import catch, subrun
+from redun.scheduler import SchedulerError, catch, subrun
 from redun.task import CacheScope
 
 redun_namespace = "test_subrun"
@@ -320,3 +320,16 @@ def test_extend_run_has_the_context_it_is_given(repo: Scheduler) -> None:
 def test_extend_run_of_an_unknown_job(scheduler: Scheduler) -> None:
     with pytest.raises(ValueError, match="Unknown parent_job_id: nowhere"):
         scheduler.extend_run(colour(), "nowhere")
+
+
+def test_subrun_from_a_repo_in_memory(project: Project, scheduler: Scheduler) -> None:
+    assert scheduler.run(below(quoted(project.tasks.flow(1)))) == [2, 3]
+
+
+def test_subrun_on_another_repo_says_what_to_do(project: Project, repo: Scheduler) -> None:
+    other = {"backend": {"db_uri": f"sqlite:///{project.directory}/other.db"}}
+    expr = quoted(project.tasks.flow(1))
+    with pytest.raises(SchedulerError, match="another repo") as caught:
+        repo.run(below(expr, options={"config": other}))
+    assert "new_execution=True" in caught.value.hints[0]
+    assert repo.run(below(expr, options={"config": other, "new_execution": True})) == [2, 3]

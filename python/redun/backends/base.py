@@ -168,6 +168,9 @@ class RedunBackend(abc.ABC):
     #: The values within a value stay with it in the repo, however large.
     store_from: float = math.inf
 
+    #: Whether others can open this repo too; not so one in memory.
+    can_be_shared: bool = True
+
     def __init__(self, type_registry: TypeRegistry | None = None) -> None:
         self.type_registry = type_registry or get_type_registry()
 

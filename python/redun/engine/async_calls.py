@@ -17,12 +17,17 @@ __all__ = ["AsyncCalls"]
 class AsyncCall:
     """One awaited expression: carries its outcome from the scheduler's thread to the event loop."""
 
-    __slots__ = ("_calls", "_future", "_loop")
+    __slots__ = ("_calls", "_future", "_loop", "job")
 
     def __init__(
-        self, calls: AsyncCalls, loop: asyncio.AbstractEventLoop, future: asyncio.Future[Any]
+        self,
+        calls: AsyncCalls,
+        job: Job,
+        loop: asyncio.AbstractEventLoop,
+        future: asyncio.Future[Any],
     ) -> None:
         self._calls = calls
+        self.job = job
         self._loop = loop
         self._future = future
 
@@ -43,7 +48,7 @@ class AsyncCall:
         self._deliver(lambda _: self._future.cancel(), None)
 
     def _deliver(self, set_outcome: Callable[[Any], Any], outcome: Any) -> None:
-        self._calls.open.discard(self)
+        self._calls.answered(self)
         try:
             self._loop.call_soon_threadsafe(self._set, set_outcome, outcome)
         except RuntimeError:
@@ -67,19 +72,34 @@ class AsyncCalls:
         self._scheduler = scheduler
         self.closed = False
         self.open: set[AsyncCall] = set()
+        # Scheduler thread only: job -> the nodes that its calls wait for.
+        self.waits: dict[Job, dict[AsyncCall, int]] = {}
 
     def call(self, expr: Any, job: Job) -> asyncio.Future[Any]:
         """Ask for a value in the scope of a job, from a running event loop."""
         import asyncio
 
         loop = asyncio.get_running_loop()
-        call = AsyncCall(self, loop, loop.create_future())
+        call = AsyncCall(self, job, loop, loop.create_future())
         self.open.add(call)
         self._scheduler.events_queue.put(("evaluate", job, expr, call, ()))
         # The other way round in `close`: whichever comes second sees the other.
         if self.closed:
             call.cancel()
         return call._future
+
+    def waits_for(self, call: AsyncCall, node_id: int) -> None:
+        """A call waits for a node of the state machine. Scheduler thread only."""
+        self.waits.setdefault(call.job, {})[call] = node_id
+
+    def answered(self, call: AsyncCall) -> None:
+        """A call has its answer."""
+        self.open.discard(call)
+        calls = self.waits.get(call.job)
+        if calls is not None:
+            calls.pop(call, None)
+            if not calls:
+                del self.waits[call.job]
 
     def close(self) -> None:
         """Cancel what is waited for, now and later: nothing more will be evaluated."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from redun.engine import wire as protocol
@@ -71,6 +72,7 @@ class Evaluator:
         self.planner = planner
         self.ready = ready
         self.root_nodes: dict[str, Any] = {}
+        self.suspended: set[Op] = set()  # those that wait for promises
 
     # -- values ----------------------------------------------------------------------------------
 
@@ -82,7 +84,7 @@ class Evaluator:
             return promise
         try:
             if isinstance(value, ApplyExpression):
-                self._follow(self._declare_one(value, scope), promise)
+                self._follow_node(self._declare_one(value, scope), promise, scope)
                 return promise
             found = leaves(value)
             deps = self.declare(found, scope) if found else {}
@@ -92,18 +94,20 @@ class Evaluator:
         except Exception as error:
             promise.do_reject(unusable(error, "An expression"))
             return promise
-        self.join(value, deps, promise.do_resolve, promise.do_reject)
+        self.join(value, deps, promise.do_resolve, promise.do_reject, scope)
         return promise
 
-    def _follow(self, node: Any, promise: Promise) -> None:
+    def _follow_node(self, node: Any, promise: Promise, scope: Scope) -> None:
         """Settle a promise as a node does."""
-        follower = Follower(node, promise)
+        follower = Follower(node, promise, scope)
         self.wire.declare(follower, protocol.OP, -1)
         self.wire.send(protocol.AWAIT, follower.node_id, [node.node_id])
 
-    def join(self, value: Any, deps: Deps, on_value: Any, on_error: Any) -> None:
+    def join(
+        self, value: Any, deps: Deps, on_value: Any, on_error: Any, scope: Scope = None
+    ) -> None:
         """Call back once the nodes of a value's leaves have settled."""
-        join = Join(value, on_value, on_error)
+        join = Join(value, on_value, on_error, scope)
         join.deps = deps
         self.wire.declare(join, protocol.OP, -1)
         self.wait(join, deps)
@@ -113,9 +117,16 @@ class Evaluator:
         ids = [dep.node_id for dep in deps.values() if dep.node_id >= 0]
         self.wire.send(protocol.AWAIT, node.node_id, ids)
 
+    def follow(self, op: Op, promise: Promise) -> None:
+        """Settle an operator node as a promise does."""
+        if promise.is_pending:
+            self.suspended.add(op)
+        promise.tell(partial(self.settle, op), partial(self.fail, op))
+
     def settle(self, op: Op, value: Any) -> None:
         """An operator node has its value."""
         if not op.settled:
+            self.suspended.discard(op)
             op.value = value
             op.settled = True
             self.wire.send(protocol.SETTLE, op.node_id)
@@ -123,6 +134,7 @@ class Evaluator:
     def fail(self, op: Op, error: BaseException) -> None:
         """An operator node has failed."""
         if not op.settled:
+            self.suspended.discard(op)
             op.error = error
             op.settled = True
             self.wire.send(protocol.FAIL, op.node_id)

@@ -10,6 +10,7 @@ from redun.engine import wire as protocol
 from redun.engine.cache import InvalidResult, Reuse
 from redun.engine.listener import SchedulerListener, notify
 from redun.engine.outputs import check_outputs, first_missing
+from redun.engine.passage import Passage
 from redun.engine.record import Settled
 from redun.executors.base import Executor
 from redun.expression import ApplyExpression, hash_expressions
@@ -54,6 +55,7 @@ class Lifecycle:
         self._evaluator = run.evaluator
         self._planner = run.evaluator.planner
         self._journal = run.journal
+        self._passage = Passage(scheduler.type_registry, scheduler.backend, run.journal)
         self._cache = run.cache
         self._report = run.report
         self._attempts = run.attempts
@@ -142,7 +144,7 @@ class Lifecycle:
         """Let the values among the arguments get ready for use in a task."""
         mapping: dict[int, Any] = {}
         for leaf in leaves((args, kwargs)):
-            changed = self._scheduler.preprocess_leaf(job, leaf)
+            changed = self._passage.preprocess(job, leaf)
             if changed is not leaf:
                 mapping[id(leaf)] = changed
         if not mapping:
@@ -340,7 +342,7 @@ class Lifecycle:
                     SchedulerError(f'Executor "{executor.name}" does not support async tasks'),
                 )
             else:
-                self._scheduler.before_run(job)
+                self._passage.before_run(job)
                 if job.plan.patient:
                     self._attempts.submitted(job, executor)
                 self._report.started(job, "Run", self._reasons.take(job))
@@ -400,7 +402,7 @@ class Lifecycle:
             check_outputs(job, found)
         mapping: dict[int, Any] = {}
         for leaf in found:
-            changed = self._scheduler.postprocess_leaf(job, leaf)
+            changed = self._passage.postprocess(job, leaf)
             if changed is not leaf:
                 mapping[id(leaf)] = changed
         if not mapping:

@@ -7,7 +7,6 @@ when something it waits for has failed.
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from redun.expression import SchedulerExpression, SimpleExpression, get_lazy_operation
@@ -135,7 +134,7 @@ class SchedulerCall(Op):
             evaluator.fail(self, error)
             return
         if isinstance(result, Promise):
-            result.tell(partial(evaluator.settle, self), partial(evaluator.fail, self))
+            evaluator.follow(self, result)
         else:
             evaluator.settle(self, result)
 
@@ -151,29 +150,30 @@ class Pending(Op):
 
     def ready(self, evaluator: Evaluator) -> None:
         """Wait for the promise."""
-        self.promise.tell(partial(evaluator.settle, self), partial(evaluator.fail, self))
+        evaluator.follow(self, self.promise)
 
 
 class Follower(Op):
     """Settles a promise as a single node does."""
 
-    __slots__ = ("node", "promise")
+    __slots__ = ("node", "promise", "scope")
 
-    def __init__(self, node: Any, promise: Promise) -> None:
+    def __init__(self, node: Any, promise: Promise, scope: Any) -> None:
         super().__init__()
         self.node = node
         self.promise = promise
+        self.scope = scope
 
     def ready(self, evaluator: Evaluator) -> None:
         """Hand the value over."""
-        node, self.node = self.node, None
         evaluator.settle(self, None)
-        self.promise.do_resolve(node.value)
+        evaluator.wire.nodes[self.node_id] = None
+        self.promise.do_resolve(self.node.value)
 
     def rejected(self, evaluator: Evaluator, error: BaseException) -> None:
         """Hand the error over."""
-        self.node = None
         evaluator.fail(self, error)
+        evaluator.wire.nodes[self.node_id] = None
         assert isinstance(error, Exception)
         self.promise.do_reject(error)
 
@@ -181,15 +181,17 @@ class Follower(Op):
 class Join(Op):
     """Waits for the lazy leaves of a value, then calls back with the value rebuilt."""
 
-    __slots__ = ("deps", "on_error", "on_value", "source")
+    __slots__ = ("deps", "on_error", "on_value", "scope", "source")
 
     def __init__(
         self,
         source: Any,
         on_value: Callable[[Any], Any],
         on_error: Callable[[BaseException], Any],
+        scope: Any,
     ) -> None:
         super().__init__()
+        self.scope = scope
         self.source = source
         self.on_value = on_value
         self.on_error = on_error

@@ -17,9 +17,11 @@ from redun.engine.lifecycle import Lifecycle
 from redun.engine.listener import notify
 from redun.engine.memory import Memory
 from redun.engine.plan import Planner
+from redun.engine.ready import Dispatcher
 from redun.engine.reasons import Reasons
 from redun.engine.record import Journal
 from redun.engine.report import Report, task_traceback
+from redun.engine.stalls import find_stalled
 from redun.engine.wire import Wire
 from redun.logging import log_handler
 from redun.model.errors import SchedulerError
@@ -27,6 +29,7 @@ from redun.model.failure import Traceback
 from redun.model.job import Job
 
 if TYPE_CHECKING:
+    from redun.engine.async_calls import AsyncCall
     from redun.engine.scheduler import Scheduler
     from redun.model.execution import Execution
 
@@ -81,6 +84,9 @@ class Run:
         self.journal = Journal(backend, types, tasks, self.wire, self.foresight)
         self.cache = Cache(backend, types, tasks, self.journal, self.foresight)
         self.memory = Memory(self.cache, self.journal, types)
+        self.dispatcher = Dispatcher(scheduler.make_queue, scheduler.executors)
+        # Jobs that will fail, with the error and the children that have not ended.
+        self._failing: dict[Job, tuple[BaseException, list[Job]]] = {}
         self._scheduler = scheduler
         self.closing = False  # nothing is submitted any more
         self._tracebacks: dict[int, tuple[BaseException, Traceback]] = {}
@@ -128,6 +134,12 @@ class Run:
             count = min(WAVE, len(self._ready))
             self._lifecycle.prepare([self._ready.popleft() for _ in range(count)])
             worked = True
+        if self._failing and self._fail_late():
+            worked = True
+        # Only now is it known what else has become ready.
+        if not worked and not self.closing and (jobs := self.dispatcher.next_jobs()):
+            self._lifecycle.submit(jobs)
+            worked = True
         return worked
 
     def looking_ahead(self, exprs: Iterable[Any]) -> Iterator[Any]:
@@ -151,10 +163,16 @@ class Run:
                 continue
             error = too_long(job)
             executor.cancel(job)
+            self.dispatcher.returned(job)
             if not self.attempts.failed(job, error):
                 self._lifecycle.reject(job, error)
         if again:
-            self._lifecycle.submit(again)
+            self._submit(again)
+
+    def _submit(self, jobs: list[Job]) -> None:
+        """Hand jobs to their executors, or keep them until those have places."""
+        if now := self.dispatcher.push(jobs):
+            self._lifecycle.submit(now)
 
     def _perform(self, actions: list[list[tuple[Any, ...]]]) -> None:
         """Perform the actions of the state machine, a kind at a time.
@@ -172,7 +190,7 @@ class Run:
         if reduces := actions[protocol.REDUCE]:
             life.reduce([nodes[node_id] for _, node_id in reduces])
         if (submits := actions[protocol.SUBMIT]) and not self.closing:
-            life.submit([nodes[node_id] for _, node_id in submits])
+            self._submit([nodes[node_id] for _, node_id in submits])
         for _, node_id in actions[protocol.READY]:
             node = nodes[node_id]
             if isinstance(node, Job):
@@ -204,15 +222,41 @@ class Run:
             if kind == protocol.ABANDON:
                 node.error = error
             elif isinstance(node, Job):
-                self._lifecycle.reject(node, error)
+                self._fail(node, error)
             else:
                 node.rejected(self.evaluator, error)
+
+    def _fail(self, job: Job, error: BaseException) -> None:
+        """Let a job fail because of one below it.
+
+        Where a run keeps going, other children still end; they belong to the call too, so its end
+        waits for theirs.
+        """
+        rest = (
+            [child for child in job.child_jobs if not has_ended(child)] if self.keep_going else []
+        )
+        if rest:
+            self._failing[job] = (error, rest)
+        else:
+            self._lifecycle.reject(job, error)
+
+    def _fail_late(self) -> bool:
+        """Let jobs fail whose children have all ended meanwhile; returns whether there were any."""
+        found = False
+        for job, (error, rest) in list(self._failing.items()):
+            while rest and has_ended(rest[-1]):
+                rest.pop()
+            if not rest:
+                del self._failing[job]
+                self._lifecycle.reject(job, error)
+                found = True
+        return found
 
     def unstick(self) -> bool:
         """Reject jobs that wait for each other for ever; returns whether there were any."""
         if self._ready or self.wire.events:
             return False
-        stuck = self.wire.stalled()
+        stuck = find_stalled(self.evaluator, self._scheduler.async_calls, self._failing)
         for node_id in stuck[:1]:
             job = self.wire.nodes[node_id]
             error = SchedulerError(
@@ -220,6 +264,11 @@ class Run:
                 "A task must not call itself with the same arguments."
             )
             self._lifecycle.reject(job, error)
+        if not stuck and self._failing and self.wire.active() <= len(self._failing):
+            # What is left below the innermost of them will never end.
+            failed, (cause, _) = self._failing.popitem()
+            self._lifecycle.reject(failed, cause)
+            return True
         return bool(stuck)
 
     # -- events of executors ---------------------------------------------------------------------
@@ -227,6 +276,7 @@ class Run:
     def take(self, events: list[tuple[Any, ...]]) -> None:
         """Take what executors have reported."""
         done = []
+        holding = self.dispatcher.holds_back
         for event in events:
             kind, job = event[0], event[1]
             if kind == "wake":
@@ -242,12 +292,13 @@ class Run:
                 event[3].cancel()
                 continue
             if kind == "evaluate":
-                promise = self.evaluator.evaluate(event[2], job)
-                promise.then(event[3].resolve, event[3].reject)
+                self._evaluate_for(job, event[2], event[3])
                 continue
             tags = event[-1]
             if tags:
                 job.job_tags = [*(job.job_tags or ()), *tags]
+            if holding and kind != "begin":
+                self.dispatcher.returned(job)
             if kind == "done":
                 if job.plan.patient:
                     self.attempts.ended(job)
@@ -260,6 +311,14 @@ class Run:
                 self._lifecycle.reject(job, event[2], traceback=event[3])
         if done:
             self._lifecycle.done(done)
+
+    def _evaluate_for(self, job: Job, expr: Any, call: AsyncCall) -> None:
+        """Evaluate what an asynchronous job waits for."""
+        promise = self.evaluator.evaluate(expr, job)
+        if promise.is_pending:
+            # The node declared last is the one that settles the promise.
+            self._scheduler.async_calls.waits_for(call, len(self.wire.nodes) - 1)
+        promise.tell(call.resolve, call.reject)
 
     # -- the end ---------------------------------------------------------------------------------
 
@@ -313,6 +372,11 @@ class Run:
         """Return the traceback of an error that has reached the root."""
         entry = self._tracebacks.get(id(error))
         return entry[1] if entry else None
+
+
+def has_ended(job: Job) -> bool:
+    """Whether a job has ended, or will never begin because its arguments failed."""
+    return job._status is not None or job.error is not None
 
 
 def over_limit(job: Job, limit: str, capacity: int) -> SchedulerError:

@@ -19,6 +19,7 @@ from redun.engine.async_calls import AsyncCalls
 from redun.engine.collector import patient_collector
 from redun.engine.interrupts import Interrupts
 from redun.engine.listener import SchedulerListener
+from redun.engine.ready import QueuePolicy, get_queue_factory
 from redun.engine.reasons import CACHE_OFF
 from redun.engine.record import HOLD_SECONDS
 from redun.engine.report import (
@@ -41,7 +42,6 @@ from redun.expression import (
     bounded_repr,
     quote,
 )
-from redun.handle import Handle
 from redun.hashing import set_scheme
 from redun.logging import log_line
 from redun.logging import logger as default_logger
@@ -54,7 +54,6 @@ from redun.promise import Promise
 from redun.tags import parse_tag_value
 from redun.task import get_task_registry
 from redun.utils import merge_dicts
-from redun.utils.nested import leaves
 from redun.value import get_type_registry
 
 if TYPE_CHECKING:
@@ -82,6 +81,8 @@ class Scheduler:
     job_status_interval : seconds between tables of job counts while nothing happens; negative
         switches them off; by default as configured, else 20.
     migrate : accepted for compatibility; `load` takes it.
+    queue : which of the jobs that could run go first: `fifo`, `depth_first`, `priority`, or a class
+        derived from `ReadyQueue`; by default as configured, else `fifo`.
     """
 
     __module__ = "redun.scheduler"
@@ -95,6 +96,7 @@ class Scheduler:
         use_task_traceback: bool = True,
         job_status_interval: int | None = None,
         migrate: bool | None = None,
+        queue: QueuePolicy | None = None,
     ) -> None:
         self.config = config if config is not None else Config()
         self.logger = logger or default_logger
@@ -110,6 +112,7 @@ class Scheduler:
         self.type_registry = get_type_registry()
         self.context = read_context(section)
         self.limits = get_limits_from_config(self.config.get("limits"))
+        self.make_queue = get_queue_factory(queue or section.get("queue") or "fifo")
         self.backend = backend if backend is not None else self._configured_backend()
         self.executors: dict[str, Executor] = {}
         self.listeners: list[SchedulerListener] = []
@@ -513,48 +516,7 @@ class Scheduler:
         """Return a promise that was kept, once; None if there is none of that id."""
         return self._promises.pop(promise_id, None) if promise_id is not None else None
 
-    # -- hooks of the life cycle -----------------------------------------------------------------
-
-    def preprocess_leaf(self, job: Job, value: Any) -> Any:
-        """Get a value ready for use as an argument of a job."""
-        if not isinstance(value, Handle):
-            return self.type_registry.preprocess(value, {})
-        parent = job.parent_job
-        order = 0
-        if parent is not None:
-            if parent.handle_forks is None:
-                parent.handle_forks = {}
-            order = parent.handle_forks.get(value.__handle__.hash, 0) + 1
-            parent.handle_forks[value.__handle__.hash] = order
-        child = value.preprocess({"call_order": order})
-        self._advance(job, [value], child)
-        return child
-
-    def postprocess_leaf(self, job: Job, value: Any) -> Any:
-        """Turn a value that a task returned into what is recorded."""
-        result = self.type_registry.postprocess(value, {"pre_call_hash": job.eval_hash})
-        if isinstance(value, Handle):
-            self._advance(job, [value], result)
-        return result
-
-    def _advance(self, job: Job, parents: list[Handle], child: Handle) -> None:
-        if job.plan.recording:
-            self.current_run.journal.hand_over()
-            self.backend.advance_handle(parents, child)
-
-    def before_run(self, job: Job) -> None:
-        """Roll back the handles among the arguments of a job that is about to run.
-
-        The option `record_first` is for jobs that look for their own rows in the repo, so that these
-        have to be there.
-        """
-        if job.args is None or job.arg_hashes is not None:
-            return
-        if job.get_options().get("record_first") and job.plan.recording:
-            self.current_run.journal.flush()
-        for leaf in leaves(job.args):
-            if isinstance(leaf, Handle):
-                self.backend.rollback_handle(leaf)
+    # -- failures --------------------------------------------------------------------------------
 
     def note_failure(self, job: Job, error: BaseException, traceback: Traceback | None) -> None:
         """Keep what is to be told of an error that a run may end with."""

@@ -98,9 +98,15 @@ class Wire:
         """Return how many jobs the engine still owes an event for."""
         return self._machine.active()
 
-    def stalled(self) -> list[int]:
-        """Return jobs that wait for each other and can never go on."""
-        return self._machine.stalled()
+    def stalled(self, suspended: list[int], awaiting: list[tuple[int, int]]) -> list[int]:
+        """Return jobs that wait for each other and can never go on.
+
+        Parameters
+        ----------
+        suspended : nodes that the engine owes an event for, but not before others have ended.
+        awaiting : (id of such a node, id of a node that it waits for).
+        """
+        return self._machine.stalled(suspended, awaiting)
 
     def counts(self) -> dict[str, tuple[int, ...]]:
         """Return task hash -> (pending, running, failed, cached, done)."""

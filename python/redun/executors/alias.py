@@ -56,6 +56,10 @@ class AliasExecutor(Executor):
         """As those of the other executor do."""
         return self._resolve().detaches()
 
+    def capacity(self) -> int | None:
+        """That of the other executor, beside the jobs that go to that one directly."""
+        return self._resolve().capacity()
+
     def cancel(self, job: Job) -> None:
         """Let the other executor stop the job."""
         self._resolve().cancel(job)

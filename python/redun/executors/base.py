@@ -97,6 +97,10 @@ class Executor:
         """Whether jobs, once submitted, go on without this process."""
         return False
 
+    def capacity(self) -> int | None:
+        """How many jobs should be here at a time, for queue policies other than FIFO; None: any number."""
+        return None
+
     def cancel(self, job: Job) -> None:
         """Stop a job whose result is not wanted any more, if possible. It is not reported."""
 

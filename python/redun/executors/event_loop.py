@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from redun.current import job_running
 from redun.executors.base import load_task_module
+from redun.hashing import get_scheme, set_scheme
 from redun.model.failure import Traceback
 
 if TYPE_CHECKING:
@@ -26,12 +27,14 @@ class EventLoopThread:
     """
 
     def __init__(self, name: str) -> None:
+        self._scheme = get_scheme()  # that of the scheduler, in whose thread this is
         self._loop = asyncio.new_event_loop()
         self._running: dict[Job, asyncio.Task[None]] = {}
         self._thread = threading.Thread(target=self._run, name=f"{name}-loop", daemon=True)
         self._thread.start()
 
     def _run(self) -> None:
+        set_scheme(self._scheme)
         asyncio.set_event_loop(self._loop)
         self._loop.run_forever()
         self._loop.run_until_complete(self._loop.shutdown_asyncgens())

@@ -30,6 +30,7 @@ __all__ = ["LocalExecutor", "get_current_job"]
 MODES = {"thread": "thread", "threads": "thread", "process": "process", "processes": "process"}
 START_METHODS = ("fork", "spawn", "forkserver")
 DEFAULT_MAX_WORKERS = 20
+MARGIN = 4  # of so many workers, one has its next job waiting
 
 # How often it is judged whether waiting jobs need more threads, in seconds.
 PACE_SECONDS = 0.001
@@ -125,6 +126,7 @@ class WorkerThreads:
             raise ValueError("max_workers must be greater than 0")
         self._name = name
         self._max_workers = max_workers
+        self._scheme = get_scheme()  # that of the scheduler, in whose thread this is
         self._jobs: deque[tuple[Scheduler, Job]] = deque()
         self._lock = threading.Lock()
         # The rest is guarded by the lock, but for `_taken`, which need not be exact.
@@ -190,6 +192,7 @@ class WorkerThreads:
                 except IndexError:
                     break
                 self._taken += 1
+                set_scheme(self._scheme)  # a job may have opened another repo
                 if job.plan.timeout is None:
                     run_in_thread(scheduler, job)
                 elif not self._run_timed(scheduler, job):
@@ -303,6 +306,10 @@ class LocalExecutor(Executor):
     def keeps_time(self) -> bool:
         """Yes: jobs may wait long for a thread or process."""
         return True
+
+    def capacity(self) -> int:
+        """As many as can run, and in large pools some more, so that no worker waits for the next."""
+        return self.max_workers + self.max_workers // MARGIN
 
     def cancel(self, job: Job) -> None:
         """Drop a job: an async one is cancelled, a thread goes on but is replaced in the pool.

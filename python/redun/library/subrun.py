@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from redun.expression import QuotedExpression, SchedulerExpression, quote
 from redun.hashing import get_scheme
 from redun.library.tagging import with_export_options
+from redun.model.errors import SchedulerError
 from redun.model.jobinfo import JobInfo
 from redun.promise import Promise
 from redun.task import scheduler_task, task
@@ -79,6 +80,12 @@ def subrun_root_task(
         if new_execution:
             report = _run_new(scheduler, copy, run_config)
         else:
+            if scheduler.backend.get_job(job_info.job_id) is None:
+                raise SchedulerError(
+                    f"Unknown parent_job_id: {job_info.job_id}. The sub-scheduler works on another "
+                    "repo than the one that records this job.",
+                    hints=["pass `new_execution=True`, or configure the same repo for both"],
+                )
             report = scheduler.extend_run(copy, job_info.job_id, **run_config)
             if "error" in report:
                 from redun.model.failure import ErrorValue
@@ -140,13 +147,15 @@ def subrun(
     config : sections of the configuration of the sub-scheduler; by default those of this one.
     config_dir : directory to read its configuration from instead.
     new_execution : record an execution of its own. Otherwise its jobs are recorded below the job that
-        runs it, which takes the same repo.
+        runs it, which takes the same repo: where this repo is in memory, which nothing else can open,
+        the sub-scheduler has one of its own.
     load_modules : modules that define the tasks; by default those of all tasks known here.
     task_options : further options of the job that runs the sub-scheduler.
     """
     assert config is None or config_dir is None, "Only one of config and config_dir can be used"
     if config is None and config_dir is None:
         config = _own_config(scheduler.config)
+        new_execution = new_execution or not scheduler.backend.can_be_shared
     if load_modules is None:
         load_modules = sorted(_modules(scheduler.task_registry))
     options = sexpr._options

@@ -82,6 +82,7 @@ class RedunBackendDb(RedunBackend):
         self.config: Mapping[str, Any] = {} if config is None else config
         options = read_options(self.config, db_uri)
         self.db_uri = options.db_uri
+        self.can_be_shared = not is_memory_uri(self.db_uri)
         self.logger = logger or logging.getLogger("redun")
         self.automigrate = options.automigrate
         self.max_value_size = options.max_value_size
