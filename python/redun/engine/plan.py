@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from redun.engine.outputs import must_exist
@@ -102,9 +103,13 @@ class Planner:
     Parameters
     ----------
     cache : False imposes `cache_scope=CSE` on every job.
+    on_task : told of each task before its first call.
     """
 
-    def __init__(self, cache: bool = True) -> None:
+    def __init__(
+        self, cache: bool = True, on_task: Callable[[Task[..., Any]], None] | None = None
+    ) -> None:
+        self._on_task = on_task
         self._imposed: dict[str, Any] = {} if cache else {"cache_scope": CacheScope.CSE}
         self._imposed_unrecorded = {**self._imposed, "prov": False}
         self._simple: dict[int, Plan] = {}  # id(options of a task) -> plan
@@ -117,6 +122,8 @@ class Planner:
         facts = self._facts.get(task)
         if facts is None:
             facts = self._facts[task] = Facts(task)
+            if self._on_task is not None:
+                self._on_task(task)
         return facts
 
     def imposed(self, parent: Job | None) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +23,7 @@ from redun.engine.reasons import Reasons
 from redun.engine.record import Journal
 from redun.engine.report import Report, task_traceback
 from redun.engine.stalls import find_stalled
+from redun.engine.unused import UNUSED_CALL, warn_of_unused_calls
 from redun.engine.wire import Wire
 from redun.logging import log_handler
 from redun.model.errors import SchedulerError
@@ -76,7 +78,9 @@ class Run:
         self.report = Report(scheduler.log, scheduler.logger)
         self.attempts = Attempts(self.report.retry)
         self._ready: deque[Job] = deque()
-        planner = Planner(use_cache)
+        warns = UNUSED_CALL not in scheduler.ignore_warnings
+        on_task = partial(warn_of_unused_calls, logger=scheduler.logger) if warns else None
+        planner = Planner(use_cache, on_task)
         self.evaluator = Evaluator(scheduler, self.wire, planner, self._ready)
         backend, types, tasks = scheduler.backend, scheduler.type_registry, scheduler.task_registry
         self.foresight = Foresight(backend, tasks, planner)

@@ -56,7 +56,7 @@ class Frame(stdlib_traceback.FrameSummary, Value):
             key: trim_string(repr(value), max_length=MAX_REPR) for key, value in locals.items()
         }
         self.job = job
-        self.lineno = _def_line(filename, lineno)
+        self.lineno = def_line(filename, lineno)
         if line is None:
             self._line_text = linecache.getline(filename, self.lineno).strip()
         else:
@@ -87,7 +87,7 @@ class Frame(stdlib_traceback.FrameSummary, Value):
         self.job = state["job"]
 
 
-def _def_line(filename: str, lineno: int) -> int:
+def def_line(filename: str, lineno: int) -> int:
     """Return the line of the `def` at or after a line, past the decorators."""
     for ahead in range(MAX_DECORATOR_LINES):
         line = linecache.getline(filename, lineno + ahead)
