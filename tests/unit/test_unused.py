@@ -32,7 +32,7 @@ def drops():
         if number:
             step.options(memory=1)(number)  # dropped
     [step(n) for n in range(3)]  # dropped
-    step(2)  # dropped
+    unread = step(2)  # noqa: F841  # dropped
     functools.identity(step(3))  # dropped
     script("echo")  # dropped
     return 1
