@@ -19,7 +19,7 @@ __all__ = ["Foresight"]
 
 # What was looked up longer ago does not count: another run may have recorded more since. Jobs that
 # take so long don't need it either.
-FRESH_SECONDS = 1.0
+FRESH_SECONDS = 5.0
 
 
 class Foresight:
