@@ -82,7 +82,6 @@ class RedunBackendDb(RedunBackend):
         self.config: Mapping[str, Any] = {} if config is None else config
         options = read_options(self.config, db_uri)
         self.db_uri = options.db_uri
-        self.can_be_shared = not is_memory_uri(self.db_uri)
         self.logger = logger or logging.getLogger("redun")
         self.automigrate = options.automigrate
         self.max_value_size = options.max_value_size
@@ -146,6 +145,7 @@ class RedunBackendDb(RedunBackend):
                 return tag_rows(tags)
 
         shared = is_memory_url(engine.url)
+        self.can_be_shared = not shared
         payloads = Payloads(engine, self.value_store, self.value_store_min_size, self.logger)
         self.store_from = payloads.store_from
         repo = Repo(
