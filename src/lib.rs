@@ -6,6 +6,7 @@
 //! | [`codec`] | bencode, the encoding records are hashed over |
 //! | [`mod@hash`] | hash schemes, digests of structures, values and files |
 //! | [`sched`] | order: which job may run when, which jobs are one, what a call consisted of |
+//! | [`sync`] | what a push or pull asks for and copies, in which order |
 //! | [`error`] | the one error enum |
 //!
 //! The module `py` (feature `python`) is the only one that names PyO3: it converts, calls and maps
@@ -19,6 +20,7 @@ pub mod hash;
 #[cfg(feature = "python")]
 mod py;
 pub mod sched;
+pub mod sync;
 
 pub use digest::Digest;
 pub use error::{Error, Result};

@@ -7,8 +7,9 @@ mod errors;
 mod hash;
 mod nested;
 mod sched;
+mod sync;
 
-/// The core of redun: hashing, encoding, scheduling.
+/// The core of redun: hashing, encoding, scheduling, planning transfers.
 #[pyo3::pymodule(name = "_core", gil_used = false)]
 mod module {
     use pyo3::prelude::*;
@@ -27,6 +28,8 @@ mod module {
     use super::nested::{nested_leaves, nested_map};
     #[pymodule_export]
     use super::sched::PyMachine;
+    #[pymodule_export]
+    use super::sync::PySyncPlanner;
 
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {

@@ -9,6 +9,8 @@ mod sched_model;
 mod sched_rules;
 mod sched_scale;
 mod structure;
+mod sync_planner;
+mod sync_repo;
 mod tree;
 mod value;
 
