@@ -22,6 +22,7 @@ __all__ = [
     "Hash",
     "Machine",
     "SchemeError",
+    "SyncPlanner",
     "bdecode",
     "bencode",
     "get_scheme",
@@ -266,3 +267,55 @@ class Machine:
 
     def story(self, node: int) -> list[str]:
         """Events and actions of a node, oldest first; empty without `trace`."""
+
+@final
+class SyncPlanner:
+    """Plans a push or pull: what to ask the two repos, and what to copy in which order.
+
+    `next` gives a step, the host performs it and feeds the answer; `src/sync/mod.rs` describes the
+    protocol, `redun.sync.transfer` is its host.
+    """
+
+    def __new__(
+        cls,
+        roots: list[tuple[str, str]] | None = None,
+        batch: int = 2000,
+        deep: bool = False,
+        dry_run: bool = False,
+    ) -> SyncPlanner:
+        """A planner for what `roots` (kind, id) own, or for all that the source holds.
+
+        `batch` is the number of ids in a question and of records in a transaction. `deep` looks below
+        what the target holds; `dry_run` is for hosts that don't write. Both take memory for each
+        record. Raises `CoreError` for an unknown kind or an empty batch.
+        """
+
+    def next(self) -> tuple[str, str, str, list[Any]]:
+        """The next step: `(verb, side, kind, ids)`, the ids of `transfer` being `(kind, ids, open)`.
+
+        Raises `CoreError` if the last one was not answered.
+        """
+
+    def feed_ids(self, ids: list[str]) -> None:
+        """The answer to `executions`, `tags` and `has`."""
+
+    def feed_edges(self, edges: list[Any]) -> None:
+        """Part of the answer to `children`: `(parent, kind, child)`."""
+
+    def feed_end(self) -> None:
+        """The end of the answer to `children`."""
+
+    def feed_jobs(self, states: list[tuple[str, bool, int]]) -> None:
+        """The answer to `open_jobs` and `job_states`: `(job, has ended, child jobs)`."""
+
+    def feed_owners(self, owners: list[tuple[str, str | None, str, str]]) -> None:
+        """The answer to `job_owners`: `(job, parent, execution, task)`."""
+
+    def feed_tag_owners(self, owners: list[tuple[str, str, str]]) -> None:
+        """The answer to `tag_owners`: `(tag, kind, entity)`; other kinds stand for none."""
+
+    def transferred(self) -> None:
+        """The answer to `transfer`."""
+
+    def planned(self) -> dict[str, int]:
+        """Records planned so far, by kind."""

@@ -18,7 +18,15 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 # In no layer: the package's version, and the commands that start it.
 FREE = {"redun.version", "redun.__main__"}
 # Only these translate between the extension and Python; all others go through them.
-CORE_USERS = {"bcoding", "engine.wire", "errors", "hashing", "utils.nested", "value.registry"}
+CORE_USERS = {
+    "bcoding",
+    "engine.wire",
+    "errors",
+    "hashing",
+    "sync.transfer",
+    "utils.nested",
+    "value.registry",
+}
 
 
 def layered_modules() -> set[str]:

@@ -7,8 +7,8 @@ own.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from typing import Any, TypeAlias
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, NamedTuple, TypeAlias
 
 from redun.errors import RedunError
 
@@ -25,6 +25,49 @@ ID_FIELDS = {
     "Value": "value_hash",
     "Tag": "tag_hash",
 }
+
+
+class Edge(NamedTuple):
+    """Record `parent`, of the kind that was asked about, owns record `child`."""
+
+    parent: str
+    kind: str
+    child: str
+
+
+class JobState(NamedTuple):
+    """Whether a job has ended, and how many child jobs the store holds."""
+
+    ended: bool
+    children: int
+
+
+class JobOwner(NamedTuple):
+    """The parent job (None: it is a root job), the execution and the task of a job."""
+
+    parent_id: str | None
+    execution_id: str
+    task_hash: str
+
+
+class TagOwner(NamedTuple):
+    """What a tag is about. The kind of a task is `Value`; that of a tag that deletes is `Null`."""
+
+    kind: str
+    id: str
+
+
+class Part(NamedTuple):
+    """
+    Records of one kind to copy.
+
+    Those of jobs that are `open` are copied as if the job had not ended: `cached` false, and no
+    `end_time` and `call_hash`.
+    """
+
+    kind: str
+    ids: Sequence[str]
+    open: bool = False
 
 
 class RecordError(RedunError, ValueError):

@@ -36,6 +36,8 @@ COMMANDS = {
     "tag": LazyCommand("redun.cli.commands.tag", "Manage tags of records."),
     "db": LazyCommand("redun.cli.commands.db", "Manage redun repo database."),
     "repo": LazyCommand("redun.cli.commands.repo", "Manage redun repos."),
+    "push": LazyCommand("redun.cli.commands.push", "Push records to another repo."),
+    "pull": LazyCommand("redun.cli.commands.pull", "Pull records from another repo."),
 }
 
 

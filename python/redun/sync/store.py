@@ -32,7 +32,21 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from typing import Any, NamedTuple, Protocol, TypeAlias
+from typing import Any, Protocol, TypeAlias
+
+from redun.backends.records import Edge, JobOwner, JobState, Part, TagOwner
+
+__all__ = [
+    "BATCH",
+    "Edge",
+    "JobOwner",
+    "JobState",
+    "Part",
+    "Record",
+    "RecordKind",
+    "RecordStore",
+    "TagOwner",
+]
 
 #: A record of the export format.
 Record: TypeAlias = dict[str, Any]
@@ -49,49 +63,6 @@ class RecordKind(str, enum.Enum):
     CALL_NODE = "CallNode"
     VALUE = "Value"
     TAG = "Tag"
-
-
-class Edge(NamedTuple):
-    """Record `parent`, of the kind that was asked about, owns record `child`."""
-
-    parent: str
-    kind: str
-    child: str
-
-
-class JobState(NamedTuple):
-    """Whether a job has ended, and how many child jobs the store holds."""
-
-    ended: bool
-    children: int
-
-
-class JobOwner(NamedTuple):
-    """The parent job (None: it is a root job), the execution and the task of a job."""
-
-    parent_id: str | None
-    execution_id: str
-    task_hash: str
-
-
-class TagOwner(NamedTuple):
-    """What a tag is about. The kind of a task is `Value`; that of a tag that deletes is `Null`."""
-
-    kind: str
-    id: str
-
-
-class Part(NamedTuple):
-    """
-    Records of one kind to copy.
-
-    Those of jobs that are `open` are copied as if the job had not ended: `cached` false, and no
-    `end_time` and `call_hash`.
-    """
-
-    kind: str
-    ids: Sequence[str]
-    open: bool = False
 
 
 class RecordStore(Protocol):

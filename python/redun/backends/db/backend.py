@@ -36,6 +36,7 @@ from redun.backends.db.options import read_options
 from redun.backends.db.orm.parsing import PreviewValue
 from redun.backends.db.payloads import Payloads
 from redun.backends.db.recorder import Recorder
+from redun.backends.db.records import RecordRows
 from redun.backends.db.repo import Repo
 from redun.backends.db.store.cache import CacheRows
 from redun.backends.db.store.calls import Arguments, CallRows
@@ -45,6 +46,7 @@ from redun.backends.db.store.tags import TagRows, tag_rows
 from redun.backends.db.store.values import ValueStoreRows, value_too_large
 from redun.backends.db.uri import get_engine_url, is_memory_url
 from redun.backends.db.versions import DBVersionInfo
+from redun.backends.db.walk import child_ids, get_records, reachable_ids
 from redun.hashing import hashing_as
 from redun.tags import CONTEXT_KEY
 from redun.task import CacheCheckValid, CacheResult, CacheScope
@@ -163,6 +165,7 @@ class RedunBackendDb(RedunBackend):
         self._handles = HandleRows(repo, self._values)
         self._runs = RunRows(repo, self._values)
         self._tags = TagRows(repo)
+        self._records = RecordRows(repo, self.retry)
         self._repo = repo
 
     def close(self) -> None:
@@ -531,6 +534,50 @@ class RedunBackendDb(RedunBackend):
     @db_retry
     def get_tags(self, entity_ids: list[str]) -> dict[str, TagMap]:
         return self._tags.get(entity_ids)
+
+    # Records.
+
+    @property
+    def records(self) -> RecordRows:
+        """The records of this repo, as a store to copy from and to. For use after `load`."""
+        self.repo.recorder.flush()
+        return self._records
+
+    def iter_record_ids(self, root_ids: Iterable[str]) -> Iterator[str]:
+        """The ids of all records that given ones lead to, each once; unknown ones are ignored."""
+        return reachable_ids(self.records, root_ids)
+
+    def get_child_record_ids(
+        self, model_ids: Iterable[tuple[Any, str]]
+    ) -> Iterator[tuple[str, Any, str]]:
+        """What records, given as (class, id), lead to: (name of the edge, class, id)."""
+        return child_ids(self.records, model_ids)
+
+    def get_records(self, ids: Iterable[str], sorted: bool = True) -> Iterator[dict[str, Any]]:
+        """
+        The records with these ids, those that are not held left out.
+
+        Parameters
+        ----------
+        sorted : in the order of the ids, repeats repeated; otherwise by kind, which takes less memory.
+        """
+        return get_records(self.records, list(ids), sorted)
+
+    def has_records(self, ids: Iterable[str]) -> list[str]:
+        """Those of the ids that records have, in their order, duplicates kept."""
+        wanted = list(ids)
+        held = self.records.find(wanted)
+        return [record_id for record_id in wanted if record_id in held]
+
+    def put_records(self, records: Iterable[dict[str, Any]]) -> int:
+        """
+        Adds records in one transaction; returns how many were new.
+
+        Raises `RecordError` for one that is malformed; nothing is added then.
+        """
+        count = sum(self.records.put(records, verify=False).values())
+        self._refresh()
+        return count
 
     def rollback(self) -> None:
         """Undoes what the session has not committed."""

@@ -289,7 +289,7 @@ class Reader:
                 self._connect()
             cursor = self._connection.cursor()
             try:
-                cursor.execute(text, (_json_list(ids) if self._sqlite else list(ids),))
+                cursor.execute(text, (self.among(ids)[1],))
                 return list(cursor.fetchall())
             except Exception as error:
                 if not self._sqlite and is_operational(error):
@@ -299,6 +299,10 @@ class Reader:
             finally:
                 with suppress(Exception):
                     cursor.close()
+
+    def among(self, ids: Sequence[str]) -> tuple[str, Any]:
+        """What stands for `{in_ids}`, and the parameter that goes with it."""
+        return self._in_ids, _json_list(ids) if self._sqlite else list(ids)
 
     def close(self) -> None:
         """Lets go of the connection."""

@@ -1,0 +1,125 @@
+"""What records own, as statements: see `redun.sync.store` for the meaning."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Edge(NamedTuple):
+    """
+    A way from records of one class to others.
+
+    `statement` gives (parent, child) for parents `{in_ids}`, as for a `Reader`; `child` names the
+    class of the others.
+    """
+
+    name: str
+    child: str
+    statement: str
+
+
+#: By kind of record, the edges to what it owns, in the order in which they are followed.
+OWNED = {
+    "Execution": (
+        Edge("Execution.job", "Job", "SELECT id, job_id FROM execution WHERE id {in_ids}"),
+    ),
+    "Job": (
+        Edge("Job.task", "Task", "SELECT id, task_hash FROM job WHERE id {in_ids}"),
+        Edge(
+            "Job.call_hash",
+            "CallNode",
+            "SELECT id, call_hash FROM job WHERE id {in_ids} AND call_hash IS NOT NULL",
+        ),
+        Edge("Job.child_job", "Job", "SELECT parent_id, id FROM job WHERE parent_id {in_ids}"),
+    ),
+    "CallNode": (
+        Edge(
+            "CallNode.task",
+            "Task",
+            "SELECT call_hash, task_hash FROM call_node WHERE call_hash {in_ids}",
+        ),
+        Edge(
+            "CallNode.result",
+            "Value",
+            "SELECT call_hash, value_hash FROM call_node WHERE call_hash {in_ids}",
+        ),
+        Edge(
+            "CallNode.arg",
+            "Value",
+            "SELECT call_hash, value_hash FROM argument WHERE call_hash {in_ids}",
+        ),
+        Edge(
+            "CallNode.upstream",
+            "CallNode",
+            "SELECT argument.call_hash, argument_result.result_call_hash FROM argument "
+            "JOIN argument_result ON argument_result.arg_hash = argument.arg_hash "
+            "WHERE argument.call_hash {in_ids}",
+        ),
+        Edge(
+            "CallNode.child_call_node",
+            "CallNode",
+            "SELECT parent_id, child_id FROM call_edge WHERE parent_id {in_ids}",
+        ),
+    ),
+    "Value": (
+        Edge(
+            "Value.subvalue",
+            "Value",
+            "SELECT parent_value_hash, value_hash FROM subvalue WHERE parent_value_hash {in_ids}",
+        ),
+    ),
+    "Tag": (
+        Edge(
+            "Tag.parent", "Tag", "SELECT child_id, parent_id FROM tag_edit WHERE child_id {in_ids}"
+        ),
+    ),
+}
+
+#: Tasks of calls below that left no record of their own: they need to be there, too.
+SUBTREE_TASKS = Edge(
+    "CallNode.subtree_task",
+    "Task",
+    "SELECT call_hash, task_hash FROM call_subtree_task WHERE call_hash {in_ids}",
+)
+
+#: Edges that are followed from given ids, but lead to nothing that is owned.
+TAG_CHILDREN = Edge(
+    "Tag.child", "Tag", "SELECT parent_id, child_id FROM tag_edit WHERE parent_id {in_ids}"
+)
+ENTITY_TAGS = Edge(
+    "Entity.tag", "Tag", "SELECT entity_id, tag_hash FROM tag WHERE entity_id {in_ids}"
+)
+
+#: By kind, which of some ids are held; of jobs, those that have ended.
+HELD = {
+    "Execution": "SELECT id FROM execution WHERE id {in_ids}",
+    "Job": "SELECT id FROM job WHERE id {in_ids} AND end_time IS NOT NULL",
+    "CallNode": "SELECT call_hash FROM call_node WHERE call_hash {in_ids}",
+    "Value": "SELECT value_hash FROM value WHERE value_hash {in_ids}",
+    "Tag": "SELECT tag_hash FROM tag WHERE tag_hash {in_ids}",
+}
+HELD_TASKS = "SELECT hash FROM task WHERE hash {in_ids}"
+
+#: The same, but jobs that have not ended count, too.
+PRESENT = {**HELD, "Job": "SELECT id FROM job WHERE id {in_ids}"}
+
+JOB_STATES = (
+    "SELECT id, end_time IS NOT NULL, "
+    "(SELECT count(*) FROM job AS child WHERE child.parent_id = job.id) "
+    "FROM job WHERE id {in_ids}"
+)
+JOB_OWNERS = "SELECT id, parent_id, execution_id, task_hash FROM job WHERE id {in_ids}"
+TAG_OWNERS = (
+    "SELECT tag_hash, CAST(entity_type AS VARCHAR), entity_id FROM tag WHERE tag_hash {in_ids}"
+)
+
+#: Lists that may be long.
+EXECUTION_IDS = (
+    "SELECT execution.id FROM execution JOIN job ON job.id = execution.job_id "
+    "ORDER BY job.start_time"
+)
+TAG_IDS = "SELECT tag_hash FROM tag"
+OPEN_JOBS = (
+    "SELECT id, (SELECT count(*) FROM job AS child WHERE child.parent_id = job.id) "
+    "FROM job WHERE end_time IS NULL"
+)

@@ -1,0 +1,163 @@
+"""Copying records between two stores: performs what the planner in the core asks for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from redun._core import SyncPlanner
+from redun.backends.records import Record
+from redun.sync.store import BATCH, Part, RecordKind, RecordStore
+
+#: Names of what is counted, one and several, in the order of telling.
+NOUNS = {
+    RecordKind.EXECUTION.value: ("execution", "executions"),
+    RecordKind.JOB.value: ("job", "jobs"),
+    RecordKind.CALL_NODE.value: ("call", "calls"),
+    RecordKind.VALUE.value: ("value", "values"),
+    RecordKind.TAG.value: ("tag", "tags"),
+}
+
+
+@dataclass
+class Counts:
+    """
+    Records copied so far, or in a dry run to be copied, by kind.
+
+    Jobs count once, although those with children are written twice: open, then ended.
+    """
+
+    by_kind: dict[str, int] = field(default_factory=dict)
+    _opened: int = 0
+    _ended: int = 0
+
+    @property
+    def total(self) -> int:
+        """All records."""
+        return sum(self.by_kind.values())
+
+    def add(self, counts: dict[str, int], parts: Sequence[Part]) -> None:
+        """Adds what one transaction wrote."""
+        for kind, count in counts.items():
+            if kind != RecordKind.JOB.value:
+                self.by_kind[kind] = self.by_kind.get(kind, 0) + count
+        jobs = counts.get(RecordKind.JOB.value, 0)
+        if all(part.open for part in parts if part.kind == RecordKind.JOB.value):
+            self._opened += jobs
+        else:
+            self._ended += jobs
+        written = max(self._opened, self._ended)
+        if written:
+            self.by_kind[RecordKind.JOB.value] = written
+
+    def describe(self) -> str:
+        """`2 executions, 1 job`; only what there is."""
+        shown = []
+        for kind, (one, several) in NOUNS.items():
+            count = self.by_kind.get(kind, 0)
+            if count:
+                shown.append(f"{count} {one if count == 1 else several}")
+        return ", ".join(shown)
+
+
+def transfer(
+    source: RecordStore,
+    target: RecordStore,
+    roots: Sequence[tuple[str, str]] | None = None,
+    *,
+    deep: bool = False,
+    dry_run: bool = False,
+    verify: bool = True,
+    batch: int = BATCH,
+    progress: Callable[[Counts], object] | None = None,
+) -> Counts:
+    """
+    Copies what the target lacks, in transactions each of which leaves it closed.
+
+    Parameters
+    ----------
+    roots : (kind, id) of records to copy with all that they own; None for everything.
+    deep : look below what the target holds, too, to repair it.
+    dry_run : only count.
+    verify : refuse records whose content does not match their ids.
+    batch : records in one transaction.
+    progress : called after each transaction with the counts so far.
+
+    Raises what the stores raise; what was copied before stays, and the next transfer goes on.
+    """
+    planner = SyncPlanner(None if roots is None else list(roots), batch, deep, dry_run)
+    counts = Counts()
+    host = _Host(source, target, planner)
+    while True:
+        verb, side, kind, what = planner.next()
+        if verb == "done":
+            break
+        if verb != "transfer":
+            host.answer(verb, side, kind, what)
+            continue
+        if not dry_run:
+            parts = [Part(*part) for part in what]
+            counts.add(copy(source, target, parts, verify), parts)
+        planner.transferred()
+        if dry_run:
+            counts.by_kind = {kind: count for kind, count in planner.planned().items() if count}
+        if progress is not None:
+            progress(counts)
+    return counts
+
+
+def copy(
+    source: RecordStore, target: RecordStore, parts: Sequence[Part], verify: bool = True
+) -> dict[str, int]:
+    """Copies records in one transaction; returns how many were new or ended a job, by kind."""
+    counts = target.put_from(source, parts, verify)
+    return target.put(_records(source, parts), verify) if counts is None else counts
+
+
+def _records(source: RecordStore, parts: Sequence[Part]) -> Iterator[Record]:
+    for part in parts:
+        for record in source.get(part.kind, part.ids):
+            yield _opened(record) if part.open else record
+
+
+def _opened(record: Record) -> Record:
+    """A job as if it had not ended."""
+    return {**record, "end_time": None, "cached": False, "status": "RUNNING", "call_hash": None}
+
+
+class _Host:
+    """Answers the planner's questions."""
+
+    def __init__(self, source: RecordStore, target: RecordStore, planner: SyncPlanner) -> None:
+        self._source = source
+        self._stores = {"source": source, "target": target}
+        self._planner = planner
+        self._executions = source.execution_ids()
+        self._tags = source.tag_ids()
+        self._open_jobs = target.open_jobs()
+
+    def answer(self, verb: str, side: str, kind: str, ids: list[Any]) -> None:
+        planner, source = self._planner, self._source
+        if verb == "executions":
+            planner.feed_ids(next(self._executions, []))
+        elif verb == "tags":
+            planner.feed_ids(next(self._tags, []))
+        elif verb == "open_jobs":
+            page = next(self._open_jobs, [])
+            planner.feed_jobs([(job, False, children) for job, children in page])
+        elif verb == "has":
+            planner.feed_ids(list(self._stores[side].has(kind, ids)))
+        elif verb == "children":
+            for edges in source.children(kind, ids):
+                planner.feed_edges(edges)
+            planner.feed_end()
+        elif verb == "job_states":
+            states = self._stores[side].job_states(ids)
+            planner.feed_jobs([(job, state.ended, state.children) for job, state in states.items()])
+        elif verb == "job_owners":
+            owners = source.job_owners(ids)
+            planner.feed_owners([(job, *owner) for job, owner in owners.items()])
+        else:
+            tag_owners = source.tag_owners(ids)
+            planner.feed_tag_owners([(tag, *owner) for tag, owner in tag_owners.items()])

@@ -1,0 +1,142 @@
+"""``redun push`` and ``redun pull``."""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+WORKFLOW = """
+from redun import task
+
+redun_namespace = "wf"
+
+@task()
+def leaf(x: int) -> int:
+    return x + 1
+
+@task()
+def main(n: int = 3) -> list:
+    return [leaf(i) for i in range(n)]
+"""
+
+
+#: Database of the other repo.
+THERE = "there/.redun/redun.db"
+
+
+@pytest.fixture
+def repos(program: Any, workdir: Path) -> None:
+    """A repo with one execution, and an empty one that it calls `other`."""
+    Path("wf.py").write_text(WORKFLOW)
+    assert program("run", "wf.py", "main").code == 0
+    assert program("init", "there").code == 0
+    assert program("repo", "add", "other", "there/.redun").code == 0
+
+
+def rows(table: str, path: str = ".redun/redun.db") -> int:
+    """The number of rows of a table."""
+    connection = sqlite3.connect(path)
+    try:
+        count: int = connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0]
+        return count
+    finally:
+        connection.close()
+
+
+def test_push_says_what_it_pushed_by_kind(program: Any, repos: Any) -> None:
+    would = program("push", "other", "--dry-run")
+    assert would.out.startswith("Would push ")
+    done = program("push", "other")
+    assert done.code == 0
+    assert done.out == would.out.replace("Would push", "Pushed")
+    assert "1 execution, 4 jobs, 4 calls, " in done.err
+    again = program("push", "other")
+    assert (again.code, again.out) == (0, "Repo 'other' is up to date.\n")
+
+
+def test_pull_fetches_single_executions_that_are_new_here(program: Any, repos: Any) -> None:
+    assert program("run", "wf.py", "main", "--n", "1").code == 0
+    assert program("push", "other").code == 0
+    Path(".redun/redun.db").unlink()
+    for leftover in Path(".redun").glob("redun.db-*"):
+        leftover.unlink()
+    assert program("init").code == 0
+    connection = sqlite3.connect(THERE)
+    (newest,) = connection.execute(
+        "SELECT e.id FROM execution e JOIN job j ON j.id = e.job_id ORDER BY j.start_time DESC"
+    ).fetchone()
+    connection.close()
+    refused = program("push", "other", newest[:8])
+    assert refused.code == 1
+    assert f"error: Unknown record ids: {newest[:8]}" in refused.err
+    assert f"hint: the other side has them: `redun pull other {newest[:8]}`" in refused.err
+    pulled = program("pull", "other", newest[:8])
+    assert pulled.code == 0, pulled.err
+    assert pulled.out.endswith("new record(s) from repo 'other'\n")
+    assert rows("execution") == 1
+    assert program("pull", "other").code == 0
+    assert rows("execution") == 2
+    assert program("pull", "other").out == "Pulled 0 new record(s) from repo 'other'\n"
+
+
+def test_from_repo_to_repo(program: Any, repos: Any) -> None:
+    assert program("push", "other").code == 0
+    assert program("init", "bar").code == 0
+    assert program("repo", "add", "bar", "bar/.redun").code == 0
+    done = program("--repo", "other", "push", "bar")
+    assert done.code == 0, done.err
+    assert done.out.startswith("Pushed ")
+    assert rows("execution", "bar/.redun/redun.db") == 1
+
+
+def test_a_bundle_is_a_repo_without_server(program: Any, repos: Any) -> None:
+    pushed = program("push", "shared/work.redun")
+    assert pushed.code == 0, pushed.err
+    assert program("push", "shared/work.redun").out == "Repo 'shared/work.redun' is up to date.\n"
+    Path("fresh").mkdir()
+    assert program("init", "fresh").code == 0
+    pulled = program("--config", "fresh/.redun", "pull", "shared/work.redun")
+    assert pulled.code == 0, pulled.err
+    assert pulled.out.split()[1] == pushed.out.split()[1]
+    assert rows("job", "fresh/.redun/redun.db") == 4
+
+
+@pytest.mark.parametrize(
+    ("words", "message", "hint"),
+    [
+        (("push", "othr"), "Unknown repository: othr", "did you mean `other`?"),
+        (("push", "default"), "Cannot push repo default to itself", "redun repo list"),
+        (("pull", "default"), "Cannot pull repo default from itself", "redun repo list"),
+        (("pull", "no/such.redun"), "There is no bundle at no/such.redun", "redun push"),
+        (("push", "other", "ffffffff"), "Unknown record ids: ffffffff", ""),
+    ],
+)
+def test_what_can_not_be_done_is_told_in_a_line(
+    program: Any, repos: Any, words: tuple[str, ...], message: str, hint: str
+) -> None:
+    outcome = program(*words)
+    assert outcome.code == 1
+    assert outcome.err.startswith(f"error: {message}\n")
+    assert hint in outcome.err
+    assert outcome.err.count("error:") == 1
+
+
+def test_other_databases_that_can_not_be_used(program: Any, repos: Any) -> None:
+    assert program("push", "other").code == 0
+    connection = sqlite3.connect(THERE)
+    connection.execute("UPDATE redun_version SET version = 9")
+    connection.execute("UPDATE alembic_version SET version_num = 'ffffffffffff'")
+    connection.commit()
+    connection.close()
+    outcome = program("push", "other")
+    assert outcome.code == 1
+    assert outcome.err.startswith("error: Cannot use repo 'other': ")
+    assert "hint: " in outcome.err
+    config = Path(THERE).with_name("redun.ini")
+    config.write_text("[backend]\ndb_uri = sqlite:////no/such/place/redun.db\n")
+    outcome = program("pull", "other")
+    assert outcome.code == 1
+    assert outcome.err.startswith("error: Cannot open repo 'other': unable to open database file")
