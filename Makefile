@@ -9,7 +9,7 @@ STAMP  := $(VENV)/.installed
 EXT    := $(VENV)/.extension
 RUST   := $(shell find src -name '*.rs' 2>/dev/null) Cargo.toml Cargo.lock
 
-.PHONY: demo test lint bench check develop test-rust test-python tools clean
+.PHONY: demo test lint bench check develop test-rust test-python test-postgresql tools clean
 
 demo: $(EXT)
 	@bash examples/demo.sh $(abspath $(BIN))
@@ -53,6 +53,10 @@ test-rust:
 
 test-python: $(EXT)
 	$(BIN)/python -m pytest -n 2 --quiet
+
+# All tests with a repo on PostgreSQL; without it most use SQLite, and those about repos use both.
+test-postgresql: $(EXT)
+	$(BIN)/python -m pytest -n 2 --quiet --repo=postgresql
 
 bench: $(EXT)
 	cargo bench --quiet

