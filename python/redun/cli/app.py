@@ -35,6 +35,8 @@ COMMANDS = {
     "diff": LazyCommand("redun.cli.commands.diff", "Compare two executions."),
     "tag": LazyCommand("redun.cli.commands.tag", "Manage tags of records."),
     "db": LazyCommand("redun.cli.commands.db", "Manage redun repo database."),
+    "export": LazyCommand("redun.cli.commands.export", "Export records."),
+    "import": LazyCommand("redun.cli.commands.import_", "Import records."),
     "repo": LazyCommand("redun.cli.commands.repo", "Manage redun repos."),
     "push": LazyCommand("redun.cli.commands.push", "Push records to another repo."),
     "pull": LazyCommand("redun.cli.commands.pull", "Pull records from another repo."),

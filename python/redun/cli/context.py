@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from redun.cli.ui import Ui
+from redun.sync.paths import is_bundle_path
 
 if TYPE_CHECKING:
     from redun.backends.db import RedunBackendDb
     from redun.config import Config
     from redun.engine.scheduler import Scheduler
+    from redun.sync.store import RecordStore
 
 
 @dataclass(frozen=True)
@@ -137,6 +141,20 @@ def open_backend(app: AppContext | click.Context) -> RedunBackendDb:
     backend = backend_from_config(config)
     backend.load(migrate=False)
     return backend
+
+
+@contextmanager
+def open_records(app: AppContext) -> Iterator[RecordStore]:
+    """Open the records of the chosen repo, which may also be a bundle: `--repo path/to/file.redun`."""
+    opened: Any
+    if is_bundle_path(app.repo):
+        from redun.sync.bundle import BundleStore
+
+        with closing(BundleStore(app.repo)) as opened:
+            yield opened
+    else:
+        with closing(open_backend(app)) as opened:
+            yield opened.records
 
 
 def find_app(context: click.Context) -> AppContext:

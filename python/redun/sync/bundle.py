@@ -15,8 +15,9 @@ from typing import Any
 from redun.backends.records import Record, owned
 from redun.backends.verify import check_fields, parse_timestamp, verify_record
 from redun.sync.bundle_format import ENDED, BundleError, Entry, damaged, id_of, key_of
-from redun.sync.bundle_places import SUFFIX, find_place
+from redun.sync.bundle_places import find_place
 from redun.sync.bundle_segment import Cache, Segment, SegmentBuilder
+from redun.sync.paths import is_bundle_path
 from redun.sync.store import (
     BATCH,
     Edge,
@@ -34,11 +35,6 @@ READ_SIZE = 8 << 20
 KINDS = tuple(kind.value for kind in RecordKind)
 
 _UUID_LENGTH = 36
-
-
-def is_bundle_path(text: str) -> bool:
-    """Whether a text names a bundle rather than a repo: a URL, or a path with a slash or `.redun`."""
-    return "/" in text or text.endswith(SUFFIX)
 
 
 class BundleStore:

@@ -23,9 +23,7 @@ from redun.sync.bundle_format import (
     file_header,
 )
 from redun.sync.bundle_segment import Cache, Segment, SegmentBuilder, read_segments
-
-#: What names of bundles end with.
-SUFFIX = ".redun"
+from redun.sync.paths import SUFFIX
 
 #: Files of a bundle that are kept open for reading.
 OPEN_FILES = 32
@@ -304,4 +302,4 @@ def locked(stream: IO[bytes]) -> Iterator[None]:
         fcntl.flock(stream, fcntl.LOCK_UN)
 
 
-__all__ = ["SUFFIX", "Place", "find_place"]
+__all__ = ["Place", "find_place"]

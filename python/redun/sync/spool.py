@@ -18,7 +18,8 @@ from redun.backends.records import Record, RecordError
 from redun.backends.verify import check_fields
 from redun.sync.bundle import BundleStore
 from redun.sync.lines import LineError, read_lines
-from redun.sync.store import BATCH
+from redun.sync.store import BATCH, RecordStore
+from redun.sync.transfer import Counts, transfer
 
 #: Characters of payloads that are held at once.
 BATCH_SIZE = 16 << 20
@@ -55,6 +56,31 @@ def spooled(
             yield store
         finally:
             store.close()
+
+
+def copy_all(
+    spool: BundleStore, target: RecordStore, told: Callable[[int], object] = lambda count: None
+) -> int:
+    """
+    Copies all records of a spool that a store lacks; returns how many.
+
+    Parameters
+    ----------
+    told : is called after each transaction with the number of records copied so far.
+    """
+    done = 0
+
+    def tell(counts: Counts) -> None:
+        told(done + counts.total)
+
+    done += transfer(spool, target, verify=False, progress=tell).total
+    # What no execution leads to.
+    for kind, ids in spool.ids():
+        held = set(target.job_states(ids)) if kind == "Job" else target.has(kind, ids)
+        roots = [(kind, record_id) for record_id in ids if record_id not in held]
+        if roots:
+            done += transfer(spool, target, roots, verify=False, progress=tell).total
+    return done
 
 
 def _batches(stream: IO[bytes], name: str) -> Iterator[tuple[int, list[Record]]]:

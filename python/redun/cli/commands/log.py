@@ -4,18 +4,25 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import click
 
 from redun.bootstrap.errors import RedunClientError, UsageError
 from redun.cli.app import RedunCommand
-from redun.cli.context import AppContext, open_backend, pass_app
+from redun.cli.context import (
+    AppContext,
+    open_backend,
+    open_records,
+    pass_app,
+)
+from redun.sync.paths import is_bundle_path
 from redun.tags import parse_tag_key_value
 
 if TYPE_CHECKING:
     from redun.backends.db import RedunBackendDb
     from redun.backends.db.query import CallGraphQuery, Selection
+    from redun.sync.bundle import BundleStore
 
 BATCH = 500
 
@@ -74,6 +81,9 @@ def command(
     `~N` for the N-th latest, the name of a task, or the path of a file.
     """
     selection = make_selection(options)
+    if is_bundle_path(app.repo):
+        _show_bundle(app, bool(ids) or not selection.is_recent or count or format_name == "json")
+        return
     backend = open_backend(app)
     log = _Log(app, backend, selection, count, format_name == "json", detail)
     if not ids and selection.is_recent:
@@ -84,6 +94,20 @@ def command(
             log.show_query(selection.query(backend.session))
         for record_id in ids:
             log.show_id(record_id)
+
+
+def _show_bundle(app: AppContext, asks_for_more: bool) -> None:
+    """Lists the executions of the bundle that `--repo` names."""
+    if asks_for_more:
+        raise UsageError(
+            "of a bundle, only the list of executions can be shown",
+            hints=[f"`redun pull {app.repo}` brings its records into this repo"],
+        )
+    from redun.cli.bundle_log import bundle_lines
+
+    with open_records(app) as store:
+        for line in bundle_lines(cast("BundleStore", store)):
+            app.ui.line(line)
 
 
 def make_selection(options: dict[str, Any]) -> Selection:
