@@ -79,6 +79,21 @@ def test_lines_of_the_original_come_out_as_they_went_in(program, repo: Path) -> 
     assert "make.py make" in program("-c", "other/.redun", "log").out
 
 
+def test_lines_of_the_original_in_postgresql(program, repo: Path, postgres_uri: str) -> None:
+    config = repo / "pg"
+    config.mkdir()
+    (config / "redun.ini").write_text(f"[backend]\ndb_uri = {postgres_uri}\n")
+    lines = GOLDEN.read_text().splitlines(keepends=True)
+    Path("x.jsonl").write_text("".join(lines + exported(program, "export")))
+    for _ in range(2):
+        assert program("-c", "pg", "import", "-f", "x.jsonl") == (0, "", "")
+        found = exported(program, "-c", "pg", "export")
+        assert sorted(found) == sorted(Path("x.jsonl").read_text().splitlines(keepends=True))
+    records = list(map(json.loads, found))
+    [call] = [record for record in records if record.get("task_name") == "demo.main"]
+    assert len(call["children"]) == 3
+
+
 def test_import_is_idempotent(program, repo: Path) -> None:
     assert program("export", "--file", "x.jsonl") == (0, "", "")
     lines = Path("x.jsonl").read_text().splitlines(keepends=True)
@@ -217,6 +232,28 @@ def test_bad_input(program, repo: Path, name: str) -> None:
     assert message in err
     assert len(err) < 600
     assert other_lines(program) == before
+
+
+def test_what_no_execution_leads_to(program, repo: Path) -> None:
+    lines = exported(program, "export")
+    for kept in (("Value",), ("Value", "CallNode"), ("Value", "CallNode", "Tag")):
+        some = [line for line in lines if json.loads(line)["_type"] in kept]
+        Path("x.jsonl").write_text("".join(some))
+        assert program("-c", "other/.redun", "import", "-f", "x.jsonl") == (0, "", "")
+        counts = program("-c", "other/.redun", "log", "--count", "--value", "--call-node").out
+        wanted = kinds(some)
+        assert counts.split() == [
+            word for kind in ("CallNode", "Value") for word in (str(wanted[kind]), kind)
+        ]
+
+
+def test_parts_one_after_the_other(program, repo: Path) -> None:
+    lines = exported(program, "export")
+    parts = [[line for line in lines if json.loads(line)["_type"] == kind] for kind in KEYS]
+    for part in parts[1:] + parts:
+        Path("x.jsonl").write_text("".join(part))
+        assert program("-c", "other/.redun", "import", "-f", "x.jsonl") == (0, "", "")
+    assert sorted(other_lines(program)) == sorted(lines)
 
 
 def test_without_verification(program, repo: Path) -> None:

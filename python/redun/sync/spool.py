@@ -76,11 +76,19 @@ def copy_all(
     done += transfer(spool, target, verify=False, progress=tell).total
     # What no execution leads to.
     for kind, ids in spool.ids():
-        held = set(target.job_states(ids)) if kind == "Job" else target.has(kind, ids)
-        roots = [(kind, record_id) for record_id in ids if record_id not in held]
+        roots = [(kind, record_id) for record_id in _missing(target, kind, ids)]
         if roots:
             done += transfer(spool, target, roots, verify=False, progress=tell).total
+            # What a closed store would have had: an execution whose jobs came without it.
+            left = _missing(target, kind, ids)
+            if left:
+                done += sum(target.put(spool.get(kind, left), verify=False).values())
     return done
+
+
+def _missing(target: RecordStore, kind: str, ids: list[str]) -> list[str]:
+    held = set(target.job_states(ids)) if kind == "Job" else target.has(kind, ids)
+    return [record_id for record_id in ids if record_id not in held]
 
 
 def _batches(stream: IO[bytes], name: str) -> Iterator[tuple[int, list[Record]]]:
