@@ -82,6 +82,12 @@ def test_the_line_is_named(batch: None, bad: bytes, message: str) -> None:
     assert caught.value.number == 6
 
 
+def test_the_first_wrong_line_is_named(batch: None) -> None:
+    wrong = {**record(1), "value_hash": "0" * 40}
+    with pytest.raises(LineError, match=r"f, line 3: .*does not match its hash"):
+        read(lines(record(1), record(2), wrong, record(3)) + b"no JSON\n")
+
+
 def test_a_cut_last_line(batch: None) -> None:
     data = lines(*(record(number) for number in range(4)))
     with pytest.raises(LineError, match="f, line 4: it is cut off"):

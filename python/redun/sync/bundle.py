@@ -12,7 +12,7 @@ import json
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Any
 
-from redun.backends.records import Record, owned
+from redun.backends.records import ID_FIELDS, Record, owned
 from redun.backends.verify import check_fields, parse_timestamp, verify_record
 from redun.sync.bundle_format import ENDED, BundleError, Entry, damaged, id_of, key_of
 from redun.sync.bundle_places import find_place
@@ -355,7 +355,9 @@ class BundleStore:
 
 
 def _record_id(record: Record) -> str:
-    return check_fields(record)[1]
+    """The id of a record whose fields have been checked."""
+    record_id: str = record[ID_FIELDS[record["_type"]]]
+    return record_id
 
 
 def _batches(items: list[Any]) -> Iterator[list[Any]]:

@@ -7,7 +7,6 @@ docs/design/0005-bundles.md describes the format byte by byte. Numbers are littl
 from __future__ import annotations
 
 import struct
-import uuid
 import zlib
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator
@@ -111,14 +110,10 @@ def key_of(record_id: str) -> bytes:
     """
     if len(record_id) == 40 and _HEX.issuperset(record_id):
         return b"h" + bytes.fromhex(record_id)
-    if len(record_id) == 36:
-        try:
-            found = uuid.UUID(record_id)
-        except ValueError:
-            pass
-        else:
-            if str(found) == record_id:
-                return b"u" + found.bytes + bytes(4)
+    if len(record_id) == 36 and record_id[8:24:5] == "----":
+        digits = record_id.replace("-", "")
+        if len(digits) == 32 and _HEX.issuperset(digits):
+            return b"u" + bytes.fromhex(digits) + bytes(4)
     return b"x" + bytes.fromhex(digests(record_id.encode("utf-8", "surrogatepass"))[0])
 
 
@@ -127,7 +122,9 @@ def id_of(key: bytes) -> str | None:
     if key[:1] == b"h":
         return key[1:].hex()
     if key[:1] == b"u":
-        return str(uuid.UUID(bytes=bytes(key[1:17])))
+        digits = key[1:17].hex()
+        parts = (digits[:8], digits[8:12], digits[12:16], digits[16:20], digits[20:])
+        return "-".join(parts)
     return None
 
 

@@ -12,10 +12,9 @@ import os
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import IO
+from typing import IO, Any
 
-from redun.backends.records import Record, RecordError
-from redun.backends.verify import check_fields
+from redun.backends.records import RecordError
 from redun.sync.bundle import BundleStore
 from redun.sync.lines import LineError, read_lines
 from redun.sync.store import BATCH, RecordStore
@@ -91,17 +90,25 @@ def _missing(target: RecordStore, kind: str, ids: list[str]) -> list[str]:
     return [record_id for record_id in ids if record_id not in held]
 
 
-def _batches(stream: IO[bytes], name: str) -> Iterator[tuple[int, list[Record]]]:
-    """Records whose fields have been checked, with the number of the line of the first."""
-    batch: list[Record] = []
+def _batches(stream: IO[bytes], name: str) -> Iterator[tuple[int, list[Any]]]:
+    """What may be records, with the number of the line of the first."""
+    batch: list[Any] = []
     first, size = 1, 0
-    for number, record in read_lines(stream, name):
+    values = read_lines(stream, name)
+    while True:
         try:
-            kind, _ = check_fields(record)
-        except RecordError as error:
-            raise LineError(name, number, str(error), tuple(error.hints)) from None
+            number, record = next(values)
+        except StopIteration:
+            break
+        except LineError:
+            # A line before it may be wrong, too, and should be named rather than this one.
+            if batch:
+                yield first, batch
+            raise
         batch.append(record)
-        size += len(record["data"]) if kind == "Value" else 0
+        # A number or the like has no size, but is small.
+        data = record.get("data") if isinstance(record, dict) else record
+        size += len(data) if isinstance(data, str | list) else 0
         if len(batch) >= BATCH or size >= BATCH_SIZE:
             yield first, batch
             first, batch, size = number + 1, [], 0
