@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from redun.bootstrap.errors import RedunClientError
 from redun.cli.context import AppContext, open_backend
 from redun.cli.ui import is_terminal
+from redun.sync.paths import is_bundle_path
 
 if TYPE_CHECKING:
     from redun.backends.db import RedunBackendDb
@@ -57,21 +58,52 @@ def open_ends(app: AppContext, name: str, direction: str) -> Iterator[tuple[End,
 
     Raises `RedunClientError` if one can't be opened or both are the same.
     """
-    from redun.sync.bundle import BundleStore, is_bundle_path
-
-    with closing(open_backend(app)) as backend:
-        here = End(backend.records, backend)
+    with _open_here(app) as here:
         if is_bundle_path(name):
+            if here.backend is None and _place(name) == _place(app.repo):
+                raise _same(name, direction)
             if direction == "pull" and not _exists(name):
                 raise RedunClientError(
                     f"There is no bundle at {name}",
                     hints=[f"`redun push {name}` in the repo that has the records makes one"],
                 )
-            with closing(BundleStore(name)) as bundle:
-                yield here, End(bundle, None)
+            with _open_bundle(name) as other:
+                yield here, other
             return
-        with _open_other(app, backend, name, direction) as other:
-            yield here, End(other.records, other)
+        with _open_other(app, here.backend, name, direction) as backend:
+            yield here, End(backend.records, backend)
+
+
+@contextmanager
+def _open_here(app: AppContext) -> Iterator[End]:
+    """The repo, or the bundle, that `--repo` names."""
+    if is_bundle_path(app.repo):
+        with _open_bundle(app.repo) as bundle:
+            yield bundle
+    else:
+        with closing(open_backend(app)) as backend:
+            yield End(backend.records, backend)
+
+
+@contextmanager
+def _open_bundle(path: str) -> Iterator[End]:
+    from redun.sync.bundle import BundleStore
+
+    with closing(BundleStore(path)) as bundle:
+        yield End(bundle, None)
+
+
+def _place(path: str) -> str:
+    """What tells two bundles apart."""
+    return path.rstrip("/") if "://" in path else os.path.realpath(path)
+
+
+def _same(name: str, direction: str) -> RedunClientError:
+    way = "to" if direction == "push" else "from"
+    return RedunClientError(
+        f"Cannot {direction} repo {name} {way} itself",
+        hints=["`redun repo list` shows where the repos are"],
+    )
 
 
 def _exists(path: str) -> bool:
@@ -82,7 +114,7 @@ def _exists(path: str) -> bool:
 
 @contextmanager
 def _open_other(
-    app: AppContext, backend: RedunBackendDb, name: str, direction: str
+    app: AppContext, backend: RedunBackendDb | None, name: str, direction: str
 ) -> Iterator[RedunBackendDb]:
     from sqlalchemy.exc import DBAPIError
 
@@ -92,12 +124,8 @@ def _open_other(
 
     config = setup_config(app.config_dir, repo=name, initialize=app.may_create_config)
     with closing(backend_from_config(config)) as other:
-        if _database(other) == _database(backend):
-            way = "to" if direction == "push" else "from"
-            raise RedunClientError(
-                f"Cannot {direction} repo {name} {way} itself",
-                hints=["`redun repo list` shows where the repos are"],
-            )
+        if backend is not None and _database(other) == _database(backend):
+            raise _same(name, direction)
         try:
             other.load()
         except RedunVersionError as error:
