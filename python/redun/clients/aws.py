@@ -27,6 +27,14 @@ _VARIABLES = (
     "AWS_SESSION_TOKEN",
     "AWS_SKIP_SIGNATURE",
 )
+# Variables each of which stands for credentials.
+_CREDENTIALS = (
+    "AWS_ACCESS_KEY_ID",
+    "AWS_PROFILE",
+    "AWS_WEB_IDENTITY_TOKEN_FILE",
+    "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
+    "AWS_CONTAINER_CREDENTIALS_FULL_URI",
+)
 
 
 def get_aws_client(service: str, region: str | None = None) -> Any:
@@ -181,3 +189,39 @@ def _translated(response: dict) -> OSError:
     if code == "PreconditionFailed":
         return OSError(errno.ESTALE, "Changed while it was read")
     return OSError(errno.EIO, f"{code}: {message}")
+
+
+def find_caller() -> str | None:
+    """
+    The ARN that AWS knows this user by; None without credentials or an answer.
+
+    A machine without any sign of credentials is not asked for a role of its own: where there is no
+    such service, that takes seconds.
+    """
+    from importlib.util import find_spec
+
+    if not _signs_of_credentials() or find_spec("boto3") is None:
+        return None
+    import boto3
+    from botocore.config import Config
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    patience = Config(connect_timeout=2, read_timeout=3, retries={"total_max_attempts": 1})
+    region = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION") or "us-east-1"
+    try:
+        client = boto3.client("sts", region_name=region, config=patience)
+        arn: str = client.get_caller_identity()["Arn"]
+    except (BotoCoreError, ClientError, RuntimeError):
+        return None
+    return arn
+
+
+def _signs_of_credentials() -> bool:
+    if any(os.environ.get(name) for name in _CREDENTIALS):
+        return True
+    files = {
+        "AWS_SHARED_CREDENTIALS_FILE": "~/.aws/credentials",
+        "AWS_CONFIG_FILE": "~/.aws/config",
+    }
+    paths = [os.environ.get(name) or path for name, path in files.items()]
+    return any(os.path.exists(os.path.expanduser(path)) for path in paths)
