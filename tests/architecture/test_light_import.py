@@ -45,3 +45,9 @@ def test_import_is_light(statement: str) -> None:
 def test_executors_can_be_named_without_their_libraries() -> None:
     loaded = loaded_by("import redun; redun.LocalExecutor; redun.register_executor")
     assert loaded & {"boto3", "docker", "kubernetes", "google.cloud"} == set()
+
+
+def test_looking_back_at_sqlite_loads_neither_migrations_nor_other_databases() -> None:
+    loaded = loaded_by("import redun.cli.commands.log, redun.cli.show")
+    assert "sqlalchemy" in loaded
+    assert loaded & {"alembic", "sqlalchemy.dialects.postgresql"} == set()

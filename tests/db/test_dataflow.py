@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
+from sqlalchemy import event
 
 from redun import Scheduler, task
 from redun.backends.db import Argument, CallNode, RedunBackendDb, Value
@@ -49,6 +51,14 @@ def recorded(repo_kind: str, request: pytest.FixtureRequest) -> Iterator[RedunBa
     backend.load(migrate=False)
     yield backend
     backend.close()
+
+
+LAST_WIDE = (
+    sa.select(CallNode.value_hash)
+    .where(CallNode.task_name == "dataflow_test.wide")
+    .order_by(CallNode.timestamp.desc())
+    .limit(1)
+)
 
 
 def keys(edges: Iterator[DataflowEdge]) -> list[list[Any]]:
@@ -264,6 +274,40 @@ def test_deep_chain_of_calls_is_walked(scheduler: Scheduler) -> None:
     assert len(sections) == depth + 1
     assert sections[-2].assign.node_display == f"add(x_{depth}, y_{depth})"
     assert sections[-1].routing[-1].node_display == "origin"
+
+
+def test_wide_dataflow_takes_a_fixed_number_of_statements(scheduler: Scheduler) -> None:
+    @task(namespace="dataflow_test")
+    def leaf(x):
+        return x + 0.5
+
+    @task(namespace="dataflow_test")
+    def gather(values):
+        return sum(values)
+
+    @task(namespace="dataflow_test")
+    def wide(n):
+        return gather([leaf(x) for x in range(n)])
+
+    backend: Any = scheduler.backend
+    statements: list[str] = []
+    event.listen(
+        backend.engine, "before_cursor_execute", lambda *args: statements.append(str(args[2]))
+    )
+    counts = []
+    for size in (3, 40):
+        scheduler.run(wide(size))
+        backend.session.expunge_all()
+        value = backend.session.get(Value, str(backend.session.execute(LAST_WIDE).scalar_one()))
+        statements.clear()
+        dom = list(make_dataflow_dom(walk_dataflow(backend, value)))
+        text = list(display_dataflow(dom))
+        data = list(serialize_dataflow(dom))
+        counts.append(len(statements))
+        assert sum("leaf(" in line for line in text) == len(data) - 2 == size
+        assert all(section["assign"]["job_id"] for section in data if section["assign"]["hash"])
+
+    assert counts[0] == counts[1]
 
 
 @pytest.mark.parametrize(

@@ -3,28 +3,46 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from itertools import islice
 from typing import Any
 
-from redun.backends.db.dataflow.dom import DataflowArg, DataflowSectionDOM, call_of
+import sqlalchemy as sa
+from sqlalchemy.orm import object_session
+
+from redun.backends.db.bulk import in_chunks
+from redun.backends.db.dataflow.dom import DataflowSectionDOM, call_of
 from redun.backends.db.dataflow.nodes import DataflowNode
 from redun.backends.db.orm import Job
+from redun.backends.db.query.views import Views
 from redun.backends.db.shown import shown_repr
+
+#: Sections whose values are read together.
+BATCH = 500
+
+#: Of a call, its newest job and the execution of that.
+Place = tuple[str, str]
 
 
 def display_dataflow(dom: Iterable[DataflowSectionDOM]) -> Iterator[str]:
     """Lines of text, an empty one after each section."""
-    for section in dom:
-        assign = section.assign
-        arrow = f"{assign.var_name} <-- "
-        yield arrow + _node_text(assign.prefix, assign.node_display, assign.node)
-        indent = " " * len(assign.var_name)
-        for step in section.routing:
-            yield f"{indent} <-- " + _node_text(step.prefix, step.node_display, step.node)
-        width = max((len(arg.var_name) for arg in section.args), default=0)
-        for arg in section.args:
-            shown = display_value(arg)
-            yield f"  {arg.var_name:<{width}} = <{arg.value.value_hash[:8]}> {shown}"
-        yield ""
+    for sections in _batches(dom):
+        shown = _shown_values(sections)
+        for section in sections:
+            yield from _display(section, shown)
+
+
+def _display(section: DataflowSectionDOM, shown: dict[str, str]) -> Iterator[str]:
+    assign = section.assign
+    arrow = f"{assign.var_name} <-- "
+    yield arrow + _node_text(assign.prefix, assign.node_display, assign.node)
+    indent = " " * len(assign.var_name)
+    for step in section.routing:
+        yield f"{indent} <-- " + _node_text(step.prefix, step.node_display, step.node)
+    width = max((len(arg.var_name) for arg in section.args), default=0)
+    for arg in section.args:
+        value_hash = arg.value.value_hash
+        yield f"  {arg.var_name:<{width}} = <{value_hash[:8]}> {shown[value_hash]}"
+    yield ""
 
 
 def serialize_dataflow(dom: Iterable[DataflowSectionDOM]) -> Iterator[dict[str, Any]]:
@@ -34,33 +52,67 @@ def serialize_dataflow(dom: Iterable[DataflowSectionDOM]) -> Iterator[dict[str, 
     A step's `hash` is that of its call, its job the newest of that call; all are None where no
     call is meant.
     """
-    for section in dom:
-        assign = section.assign
-        yield {
-            "assign": {
-                "var_name": assign.var_name,
-                "prefix": assign.prefix,
-                "display": assign.node_display,
-                **_place(assign.node),
-            },
-            "routing": [
-                {"prefix": step.prefix, "display": step.node_display, **_place(step.node)}
-                for step in section.routing
-            ],
-            "args": [
-                {
-                    "var_name": arg.var_name,
-                    "hash": arg.value.value_hash,
-                    "value_display": display_value(arg),
-                }
-                for arg in section.args
-            ],
-        }
+    for sections in _batches(dom):
+        shown = _shown_values(sections)
+        jobs = _newest_jobs(sections)
+        for section in sections:
+            assign = section.assign
+            yield {
+                "assign": {
+                    "var_name": assign.var_name,
+                    "prefix": assign.prefix,
+                    "display": assign.node_display,
+                    **_place(assign.node, jobs),
+                },
+                "routing": [
+                    {
+                        "prefix": step.prefix,
+                        "display": step.node_display,
+                        **_place(step.node, jobs),
+                    }
+                    for step in section.routing
+                ],
+                "args": [
+                    {
+                        "var_name": arg.var_name,
+                        "hash": arg.value.value_hash,
+                        "value_display": shown[arg.value.value_hash],
+                    }
+                    for arg in section.args
+                ],
+            }
 
 
-def display_value(arg: DataflowArg) -> str:
-    """The value of a variable, cut to 200 characters."""
-    return shown_repr(arg.value.preview)
+def _batches(dom: Iterable[DataflowSectionDOM]) -> Iterator[list[DataflowSectionDOM]]:
+    sections = iter(dom)
+    while batch := list(islice(sections, BATCH)):
+        yield batch
+
+
+def _shown_values(sections: list[DataflowSectionDOM]) -> dict[str, str]:
+    """The values of variables by their hashes, each cut to 200 characters."""
+    values = {arg.value.value_hash: arg.value for section in sections for arg in section.args}
+    session = next((object_session(value) for value in values.values()), None)
+    if session is not None:
+        return Views(session).previews(values)
+    return {value_hash: shown_repr(value.preview) for value_hash, value in values.items()}
+
+
+def _newest_jobs(sections: list[DataflowSectionDOM]) -> dict[str, Place]:
+    """Of each call that the sections show, where it ran last."""
+    nodes = [section.assign.node for section in sections]
+    nodes += [step.node for section in sections for step in section.routing]
+    calls = {call.call_hash: call for call in map(call_of, nodes) if call is not None}
+    session = next((object_session(call) for call in calls.values()), None)
+    if session is None:
+        return {}
+    query = sa.select(Job.call_hash, Job.start_time, Job.id, Job.execution_id)
+    rows = in_chunks(session, query, Job.call_hash, calls)
+    newest: dict[str, Any] = {}
+    for row in rows:
+        if row.call_hash not in newest or row.start_time > newest[row.call_hash].start_time:
+            newest[row.call_hash] = row
+    return {call_hash: (row.id, row.execution_id) for call_hash, row in newest.items()}
 
 
 def _node_text(prefix: str, display: str, node: DataflowNode | None) -> str:
@@ -71,14 +123,10 @@ def _node_text(prefix: str, display: str, node: DataflowNode | None) -> str:
     return " ".join([*words, display])
 
 
-def _place(node: DataflowNode | None) -> dict[str, str | None]:
+def _place(node: DataflowNode | None, jobs: dict[str, Place]) -> dict[str, str | None]:
     """Where a step happened: its call, and the newest job of that call."""
     call = call_of(node)
     if call is None:
         return {"hash": None, "job_id": None, "execution_id": None}
-    job: Job | None = max(call.jobs, key=lambda job: job.start_time, default=None)
-    return {
-        "hash": call.call_hash,
-        "job_id": job.id if job else None,
-        "execution_id": job.execution_id if job else None,
-    }
+    job_id, execution_id = jobs.get(call.call_hash, (None, None))
+    return {"hash": call.call_hash, "job_id": job_id, "execution_id": execution_id}

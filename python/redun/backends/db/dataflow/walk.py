@@ -181,7 +181,8 @@ class _Upstream:
         """The results an argument was computed from, and the caller's arguments it repeats."""
         parents = self._latest_parents({node.argument.call_hash for node in nodes})
         upstream = self._upstream_calls({node.argument.arg_hash for node in nodes}, parents)
-        outer = self._get_arguments([parent for parent in parents.values() if parent])
+        outer = self._get_arguments(parents.values())
+        self._get_calls(parents.values())  # their tasks name the arguments
         self._get_containers(node.value.value_hash for node in nodes)
         self._get_values(
             self._calls[call].value_hash for calls in upstream.values() for call in calls

@@ -12,6 +12,7 @@ from redun.backends.db.orm.types import (
     Base,
     Column,
     hash_type,
+    make_index,
     session_of,
 )
 
@@ -35,12 +36,12 @@ class Tag(Base):
 
     __table_args__ = (
         # Entries of the ordinary kind of index may not be large on PostgreSQL; values may.
-        sa.Index("ix_tag_value", "value", postgresql_using="hash"),
-        sa.Index(
+        make_index("ix_tag_value", "value", {"using": "hash"}),
+        make_index(
             "ix_tag_tag_hash_current",
             "tag_hash",
+            {"where": sa.text("is_current")},
             unique=True,
-            postgresql_where=sa.text("is_current"),
             sqlite_where=sa.text("is_current"),
         ),
     )
