@@ -1,0 +1,148 @@
+"""Transfers that are killed, or that share the target with somebody else who writes."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+RECORD = """
+import sys
+from redun.backends.base import Records
+from redun.backends.db import RedunBackendDb
+
+def fill(backend, name, jobs):
+    records = Records()
+    def key(text):
+        import hashlib
+        return hashlib.sha1(f"{name}{text}".encode()).hexdigest()
+    task = "f" * 40
+    records.values.append((task, "redun.Task", "application/python-pickle", b"task"))
+    records.tasks.append((task, "noop", "bench", "def noop(x): ..."))
+    records.executions.append((name, "[]", f"{name}-root"))
+    records.job_starts.append((f"{name}-root", 1.7e9, task, None, name))
+    for i in range(jobs):
+        value, call, args, arg = (key(f"{kind}{i}") for kind in ("v", "c", "a", "g"))
+        parent = f"{name}-root" if i % 7 else (f"{name}-{i - 7}" if i else f"{name}-root")
+        records.values.append((value, "builtins.int", "application/python-pickle", b"x" * 20))
+        records.call_nodes.append((call, "bench.noop", task, args, value, 1.7e9))
+        records.subtree_tasks.append((call, task))
+        records.arguments.append((arg, call, value, 0, None))
+        records.job_starts.append((f"{name}-{i}", 1.7e9 + i, task, parent, name))
+        records.job_ends.append((f"{name}-{i}", 1.8e9, False, call))
+    records.job_ends.append((f"{name}-root", 1.8e9, False, key("c0")))
+    records.tags.append(("Execution", name, "k", 1))
+    backend.record(records)
+    backend.flush()
+
+def open_repo(path):
+    backend = RedunBackendDb(f"sqlite:///{path}")
+    backend.load()
+    return backend
+"""
+
+PUSH = (
+    RECORD
+    + """
+import os, signal
+from redun.sync.transfer import transfer
+
+source, target, batch, last = open_repo(sys.argv[1]), open_repo(sys.argv[2]), *map(int, sys.argv[3:])
+done = 0
+writer = target.records._writer
+write = writer.write
+
+def write_and_die(connection, rows):
+    global done
+    done += 1
+    counts = write(connection, rows)
+    if done == last:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return counts
+
+writer.write = write_and_die
+print(transfer(source.records, target.records, verify=False, batch=batch).total)
+"""
+)
+
+WRITE = (
+    RECORD
+    + """
+backend = open_repo(sys.argv[1])
+for number in range(40):
+    fill(backend, f"mine{number}", 30)
+    print(number, flush=True)
+backend.close()
+"""
+)
+
+TABLES = ("execution", "job", "call_node", "argument", "call_subtree_task", "value", "task", "tag")
+
+
+def run(program: str, *words: object) -> subprocess.CompletedProcess[str]:
+    """Runs a program in a process of its own."""
+    command = [sys.executable, "-c", program, *map(str, words)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=120)
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    """A repo with two executions of 300 jobs, some of them nested."""
+    path = tmp_path / "source.db"
+    code = "backend = open_repo(sys.argv[1])\nfor name in 'ab': fill(backend, name, 300)\nbackend.close()"
+    done = run(f"{RECORD}\n{code}", path)
+    assert done.returncode == 0, done.stderr
+    return path
+
+
+def rows(path: Path) -> dict[str, list[Any]]:
+    """The rows of a repo, which must be sound."""
+    connection = sqlite3.connect(path)
+    try:
+        assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+        assert connection.execute("PRAGMA foreign_key_check").fetchall() == []
+        return {
+            table: sorted(connection.execute(f"SELECT * FROM {table}"), key=repr)
+            for table in TABLES
+        }
+    finally:
+        connection.close()
+
+
+@pytest.mark.parametrize("last", [1, 2, 5, 9, 14])
+def test_a_killed_push_is_completed_by_the_next(tmp_path: Path, source: Path, last: int) -> None:
+    target = tmp_path / "target.db"
+    killed = run(PUSH, source, target, 100, last)
+    assert killed.returncode == -signal.SIGKILL, killed.stderr
+    before = rows(target)
+    ended = {row[0] for row in before["job"] if row[2] is not None}
+    assert {row[0] for row in rows(source)["job"] if row[6] in ended} <= {
+        row[0] for row in before["job"]
+    }
+    done = run(PUSH, source, target, 100, 0)
+    assert done.returncode == 0, done.stderr
+    assert rows(target) == rows(source)
+    assert run(PUSH, source, target, 100, 0).stdout == "0\n"
+
+
+def test_pushing_to_a_repo_that_somebody_else_writes_to(tmp_path: Path, source: Path) -> None:
+    target = tmp_path / "target.db"
+    assert run(f"{RECORD}\nopen_repo(sys.argv[1]).close()", target).returncode == 0
+    command = [sys.executable, "-c", WRITE, str(target)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as writer:
+        assert writer.stdout is not None
+        assert writer.stdout.readline() == "0\n"
+        done = run(PUSH, source, target, 50, 0)
+        assert done.returncode == 0, done.stderr
+        writer.stdout.read()
+    assert writer.returncode == 0
+    found, whole = rows(target), rows(source)
+    assert len(found["execution"]) == 42
+    assert {row[0] for row in whole["job"]} <= {row[0] for row in found["job"]}
+    assert os.path.getsize(target) > 0
