@@ -94,6 +94,8 @@ def run(program: str, *words: str) -> Run:
     """Run a program to its end."""
     with tempfile.TemporaryFile() as output:
         environment = {key: value for key, value in os.environ.items() if "REDUN" not in key}
+        if not program.startswith(str(Path(sys.executable).parent)):
+            environment.pop("PYTHONPATH", None)  # The other program has modules of its own.
         process = subprocess.Popen([program, *words], stdout=output, stderr=output, env=environment)
         _, status, usage = os.wait4(process.pid, 0)
         process.returncode = os.waitstatus_to_exitcode(status)

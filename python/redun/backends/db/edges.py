@@ -82,6 +82,24 @@ SUBTREE_TASKS = Edge(
     "SELECT call_hash, task_hash FROM call_subtree_task WHERE call_hash {in_ids}",
 )
 
+#: Statements that stand for several edges, with the kinds of record these lead to: a row is looked up once.
+PAIRED = {
+    "Job": (("SELECT id, task_hash, call_hash FROM job WHERE id {in_ids}", ("Value", "CallNode")),),
+    "CallNode": (
+        (
+            "SELECT call_hash, task_hash, value_hash FROM call_node WHERE call_hash {in_ids}",
+            ("Value", "Value"),
+        ),
+    ),
+}
+
+#: The edges to what records own that no such statement stands for.
+UNPAIRED = {
+    **OWNED,
+    "Job": OWNED["Job"][2:],
+    "CallNode": (*OWNED["CallNode"][2:], SUBTREE_TASKS),
+}
+
 #: Edges that are followed from given ids, but lead to nothing that is owned.
 TAG_CHILDREN = Edge(
     "Tag.child", "Tag", "SELECT parent_id, child_id FROM tag_edit WHERE parent_id {in_ids}"

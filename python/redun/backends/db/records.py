@@ -166,10 +166,15 @@ class RecordRows:
 
     def children(self, kind: str, ids: Collection[str]) -> Iterator[list[Edge]]:
         """The edges to what records own, in batches."""
-        owned = edges.OWNED[kind]
-        if kind == "CallNode":
-            owned = (*owned, edges.SUBTREE_TASKS)
-        for edge in owned:
+        for statement, kinds in edges.PAIRED.get(kind, ()):
+            for rows in self._stream(statement, ids):
+                yield [
+                    Edge(row[0], child_kind, child)
+                    for row in rows
+                    for child_kind, child in zip(kinds, row[1:], strict=True)
+                    if child is not None
+                ]
+        for edge in edges.UNPAIRED[kind]:
             child_kind = "Value" if edge.child == "Task" else edge.child
             for rows in self._stream(edge.statement, ids):
                 yield [Edge(parent, child_kind, child) for parent, child in rows]

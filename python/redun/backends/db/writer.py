@@ -29,6 +29,10 @@ END_JOB = (
     "call_hash = excluded.call_hash WHERE job.end_time IS NULL AND excluded.end_time IS NOT NULL"
 )
 
+#: Page cache of a connection that records are copied to, in KiB: keys are random, and every row
+#: touches another page of each index.
+CACHE_KIB = 65536
+
 #: Tags that others replace stop being current, whichever of them came first.
 SUPERSEDE = (
     "UPDATE tag SET is_current = {false} WHERE tag_hash {in_ids} AND is_current "
@@ -62,6 +66,8 @@ class RecordWriter:
         if self._inserts:
             return
         dialect = connection.dialect
+        if self._sqlite:
+            connection.exec_driver_sql(f"PRAGMA cache_size=-{CACHE_KIB}")
         lengths: Mapping[tuple[str, str], int] = {}
         if not self._sqlite:
             lengths = column_lengths(connection)
