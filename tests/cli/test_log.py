@@ -104,6 +104,62 @@ def test_unknown_id_prints_no_data_and_a_hint(log: Log) -> None:
     assert printed.stderr == "hint: nothing recorded matches `nosuchthing`\n"
 
 
+def test_misspelled_task_is_told_what_it_may_be(log: Log) -> None:
+    printed = log("pricee_all")
+
+    assert printed.stdout == ""
+    assert printed.stderr.splitlines()[1:] == ["hint: did you mean the task `price_all`?"]
+
+
+def test_path_without_record_is_told(log: Log, repo: Path) -> None:
+    (repo / "unknown.txt").touch()
+
+    printed = log("unknown.txt")
+
+    assert printed.stdout == ""
+    assert "the path exists, but no job gave or took" in printed.stderr
+
+
+def test_full_name_finds_a_task(log: Log) -> None:
+    assert log("shop.inc") == log("inc")
+    assert log("--exec", "shop.inc").stdout == ""
+
+
+def test_ambiguous_prefix_shows_all_and_says_so(log: Log, db: sqlite3.Connection) -> None:
+    tables = ("job id", "call_node call_hash", "task hash", "value value_hash", "execution id")
+    ids = {
+        row[0]
+        for table, column in map(str.split, tables)
+        for row in db.execute(f"SELECT {column} FROM {table} WHERE {column} LIKE '0%'")
+    }
+    jobs = {record_id for record_id in ids if "-" in record_id}
+
+    printed = log("0")
+    note, hint = printed.stderr.splitlines()
+
+    assert note.startswith(f"note: `0` is ambiguous: {len(ids)} records match ({len(jobs)} jobs, ")
+    assert hint.startswith("hint: give more of the id, for example of Job 0")
+    assert all(job in printed.stdout for job in jobs)
+    assert json.loads(log("0", "--format", "json").stdout.splitlines()[0])["_type"] == "Job"
+
+
+def test_task_and_its_value_are_one_record(log: Log) -> None:
+    printed = log(CASES["task_by_hash"][0])
+
+    assert "Task " in printed.stdout
+    assert "Value " in printed.stdout
+    assert printed.stderr == ""
+
+
+def test_latest_of_an_empty_repo_is_nothing(log: Log, db: sqlite3.Connection) -> None:
+    db.executescript("DELETE FROM job; DELETE FROM execution")
+
+    printed = log("-")
+
+    assert printed.stdout == ""
+    assert "nothing has run in this repo" in printed.stderr
+
+
 def test_unknown_option_is_refused_with_usage_exit_code(log: Log) -> None:
     printed = log("--bogus")
 
@@ -139,7 +195,11 @@ def test_malformed_tag_is_refused(log: Log) -> None:
 
 @pytest.mark.parametrize(
     ("reference", "message"),
-    [("~0", "Execution index should >= 1."), ("~99", "Execution index too high: 99")],
+    [
+        ("~0", "Execution index should >= 1."),
+        ("~99", "Execution index too high: 99"),
+        ("~x", "Execution index must be a whole number: ~x"),
+    ],
 )
 def test_execution_out_of_range_is_an_error_with_a_hint(
     log: Log, reference: str, message: str

@@ -168,6 +168,16 @@ def test_a_page_that_cannot_be_written(seq: Path, program) -> None:
     assert list(seq.glob("*.part")) == []
 
 
+def test_a_link_is_written_through(seq: Path, program) -> None:
+    assert program("run", "seq.py", "main").code == 0
+    (seq / "link.html").symlink_to("page.html")
+    (seq / "page.html").write_text("old")
+    assert program("report", "-o", "link.html").code == 0
+    assert (seq / "link.html").is_symlink()
+    assert "<html" in (seq / "page.html").read_text()
+    assert list(seq.glob("*.part")) == []
+
+
 @pytest.mark.skipif(shutil.which("chromium") is None, reason="chromium is not installed")
 def test_a_browser_shows_it(seq: Path, program) -> None:
     assert program("run", "seq.py", "main", "--checked", "true").code == 1

@@ -156,6 +156,7 @@ def repo(workdir: Path) -> Path:
     records.values.append((task, "redun.Task", PICKLE, payloads()["task"][2]))
     records.tasks.append((task, "main", "demo", "def main(system): exec('bait')"))
     records.executions.append(("exec", "[\"__import__('bait_module')\"]", "job-0"))
+    records.executions.append(("exec-2", "[\"__import__('bait_module')\"]", "again-0"))
     for index, (kind, format_name, data) in enumerate(payloads().values()):
         value, stored, call = (
             f"{number:040x}" for number in (index + 256, index + 512, index + 768)
@@ -172,6 +173,11 @@ def repo(workdir: Path) -> Path:
         parent = None if index == 0 else "job-0"
         records.job_starts.append((f"job-{index}", 1.7e9, task, parent, "exec"))
         records.job_ends.append((f"job-{index}", 1.7e9 + 1, False, call))
+        # Again, of which `why` and `diff` want to know what is new.
+        records.job_starts.append((f"again-{index}", 1.8e9, task, parent and "again-0", "exec-2"))
+        records.job_ends.append(
+            (f"again-{index}", 1.8e9 + 1, False, f"{(index + 1) % 9 + 768:040x}")
+        )
         records.tags.append(("CallNode", call, "redun.context", value))
         records.tags.append(("Job", f"job-{index}", "key", {"run": "os.system('touch bait')"}))
     backend.record(records)
@@ -212,12 +218,28 @@ def test_the_hook_notices(repo: Path) -> None:
         ["log", "--all", "--format", "json"],
         ["log", "--file", "--detail"],
         ["log", "exec"],
+        ["log", "~1"],
+        ["log", "again-"],
         ["tag", "list", "--values"],
+        ["why", "exec-2", "--all"],
+        ["why", "exec-2", "--all", "--format", "json"],
+        ["why", "again-3"],
+        ["diff", "~2", "~1"],
+        ["diff", "~2", "~1", "--format", "json"],
+        ["report", "exec-2", "-o", "page.html"],
     ],
     ids=" ".join,
 )
 def test_commands(repo: Path, words: list[str]) -> None:
     assert guarded(repo, VIEW, *words)
+
+
+def test_plan_that_goes_on_with_recorded_calls(repo: Path) -> None:
+    """The code of the script is new; below it the rows tell what is likely."""
+    (repo / "wf.py").write_text(
+        "from redun import task\nredun_namespace = 'demo'\n@task()\ndef main(): return 1\n"
+    )
+    assert "likely" in guarded(repo, VIEW, "plan", "--all", "wf.py", "main")
 
 
 def test_each_record_alone(repo: Path) -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+from collections import Counter
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from redun.bootstrap.errors import RedunClientError
@@ -11,6 +14,17 @@ if TYPE_CHECKING:
 
 #: Matches of an ambiguous id that are listed.
 SUGGESTIONS = 5
+
+#: Names of tasks that an unknown text is compared with.
+MAX_NAMES = 1000
+
+_WORDS = {
+    "Execution": "execution",
+    "Job": "job",
+    "CallNode": "call",
+    "Task": "task",
+    "Value": "value",
+}
 
 
 def require_execution(backend: RedunBackendDb, reference: str) -> str:
@@ -71,3 +85,63 @@ def find_execution_or_job(backend: RedunBackendDb, reference: str) -> tuple[str,
     from redun.lookback.trees import get_jobs
 
     return get_jobs(session, [record_id])[record_id].execution_id, record_id
+
+
+def notes_on_matches(text: str, matches: Sequence[tuple[str, str]]) -> list[str]:
+    """
+    What to say if the id that was meant can't be told.
+
+    Parameters
+    ----------
+    text : what was typed.
+    matches : record type and id of all records that it matched. A task and its value, which have
+        the same hash, are one; so are the versions of a task that was named.
+
+    Returns
+    -------
+    A note and a hint, or nothing if the text means one record.
+    """
+    tasks = {record_id for name, record_id in matches if name == "Task"}
+    found = [
+        (name, record_id)
+        for name, record_id in matches
+        if record_id.startswith((text, text.lower()))
+        and not (name == "Value" and record_id in tasks)
+    ]
+    if len(found) < 2:
+        return []
+    counts = Counter(_WORDS[name] for name, _id in found)
+    kinds = ", ".join(f"{count} {word}{'s' * (count > 1)}" for word, count in counts.items())
+    length = max(8, len(text) + 4)
+    examples = [f"{name} {record_id[:length]}" for name, record_id in found[:SUGGESTIONS]]
+    return [
+        f"note: `{text}` is ambiguous: {len(found)} records match ({kinds})",
+        "hint: give more of the id, for example of " + ", ".join(examples),
+    ]
+
+
+def hints_on_nothing(backend: RedunBackendDb, text: str) -> list[str]:
+    """What to say if nothing recorded matches a text: an id, a name, a path, `-`."""
+    if text == "-":
+        return ["hint: nothing has run in this repo; `redun run SCRIPT TASK` runs a workflow"]
+    hints = [f"hint: nothing recorded matches `{text}`"]
+    if os.path.exists(text):
+        hints.append("hint: the path exists, but no job gave or took a file of exactly this path")
+    elif near := _near_names(backend, text):
+        hints.append(
+            "hint: did you mean the task " + " or ".join(f"`{name}`" for name in near) + "?"
+        )
+    return hints
+
+
+def _near_names(backend: RedunBackendDb, text: str) -> list[str]:
+    """Names of tasks that look like a text."""
+    from difflib import get_close_matches
+
+    import sqlalchemy as sa
+
+    from redun.backends.db.orm import Task
+
+    known = sa.select(Task.name).where(Task.name != "").distinct().limit(MAX_NAMES)
+    names = list(backend.session.scalars(known))
+    return get_close_matches(text.rpartition(".")[2], names, n=2, cutoff=0.75)

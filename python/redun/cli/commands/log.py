@@ -94,6 +94,9 @@ def command(
             log.show_query(selection.query(backend.session))
         for record_id in ids:
             log.show_id(record_id)
+    # Later than the data: a pager that runs has the screen.
+    for note in log.notes:
+        app.ui.note(note)
 
 
 def _show_bundle(app: AppContext, asks_for_more: bool) -> None:
@@ -186,12 +189,15 @@ class _Log:
         from redun.cli.show import Show
 
         self._ui = app.ui
+        self._backend = backend
         self._session = backend.session
         self._selection = selection
         self._count = count
         self._as_json = as_json
         self._detail = detail
         self._show = Show(backend)
+        #: What to say after the data.
+        self.notes: list[str] = []
 
     def show_query(self, query: CallGraphQuery) -> None:
         """Everything that a query finds."""
@@ -214,6 +220,7 @@ class _Log:
             is_execution_reference,
             may_be_path,
         )
+        from redun.cli.lookback import hints_on_nothing
 
         file = find_file(self._session, record_id) if may_be_path(record_id) else None
         if file and not self._count:
@@ -222,6 +229,7 @@ class _Log:
             else:
                 self._print(self._show.file_path(file[0], produced=file[2] == "result"))
             return
+        types = self._selection.wanted_types(frozenset(CallGraphQuery.MODEL_NAMES))
         if is_execution_reference(record_id):
             try:
                 execution_id = find_execution(self._session, record_id)
@@ -229,22 +237,31 @@ class _Log:
                 hint = "`redun log` lists the executions; `~1` is the latest"
                 raise RedunClientError(str(error), hints=[hint]) from error
             found = [execution_id] if execution_id else []
-            if not self._count:
-                self._show_records("Execution", found, detail=True)
-                return
-            query = CallGraphQuery(self._session).filter_ids(found)
+            query = CallGraphQuery(self._session).filter_types(["Execution"]).filter_ids(found)
         else:
-            types = self._selection.wanted_types(frozenset(CallGraphQuery.MODEL_NAMES))
             query = self._selection.query(self._session, types).like_id(record_id)
         if self._count:
             self.show_query(query)
-            return
-        nothing = True
+        elif not self._show_found(query, record_id) and not (
+            "Task" in types and self._show_task(record_id)
+        ):
+            self.notes += hints_on_nothing(self._backend, record_id)
+
+    def _show_task(self, name: str) -> bool:
+        """Shows the tasks of a name that may be a full one, which no id begins with."""
+        query = self._selection.query(self._session, types=frozenset({"Task"}))
+        return self._show_found(query.filter_task_names([name]), name)
+
+    def _show_found(self, query: CallGraphQuery, text: str) -> bool:
+        """Shows what a query for a text finds; whether it found anything. Notes if it is ambiguous."""
+        from redun.cli.lookback import notes_on_matches
+
+        matches: list[tuple[str, str]] = []
         for name, ids in query.ids():
-            nothing = nothing and not ids
+            matches += [(name, record_id) for record_id in ids]
             self._show_records(name, ids, detail=True)
-        if nothing:
-            self._ui.note(f"hint: nothing recorded matches `{record_id}`")
+        self.notes += notes_on_matches(text, matches)
+        return bool(matches)
 
     def _show_records(self, name: str, ids: list[str], detail: bool) -> None:
         if self._as_json:

@@ -34,17 +34,20 @@ def command(app: AppContext, execution: str, output: str) -> None:
         for piece in report_page(data):
             app.ui.write(piece)
         return
-    partial = f"{output}.{os.getpid()}.part"
+    # A link or device (`/dev/stdout`) is written to; putting a file in its place would destroy it.
+    in_place = os.path.islink(output) or (os.path.exists(output) and not os.path.isfile(output))
+    partial = output if in_place else f"{output}.{os.getpid()}.part"
     try:
         with open(partial, "w", encoding="utf-8", errors="replace") as stream:
             stream.writelines(report_page(data))
-        os.replace(partial, output)
+        if not in_place:
+            os.replace(partial, output)
     except OSError as error:
         raise RedunClientError(
             f"cannot write the report to `{output}`: {error.strerror or error}",
             hints=["name a file in a directory that you may write to with `-o`"],
         ) from error
     finally:
-        if os.path.exists(partial):
+        if not in_place and os.path.exists(partial):
             os.remove(partial)
     app.ui.line(f"Wrote {output}")

@@ -68,6 +68,8 @@ def find_execution(session: Session, reference: str) -> str | None:
 
     Raises `ValueError` if N is no number, too small or too large.
     """
+    if reference != "-" and not reference[1:].isdecimal():
+        raise ValueError(f"Execution index must be a whole number: {reference}")
     index = 1 if reference == "-" else int(reference[1:])
     if index < 1:
         raise ValueError("Execution index should >= 1.")
