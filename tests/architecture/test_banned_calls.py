@@ -22,6 +22,8 @@ PICKLING = frozenset(
 PRINTER = frozenset({"cli/ui.py", "backends/db/orm/calls.py"})
 # `eval_` is the task that evaluates the text of a user's workflow.
 EVALUATOR = frozenset({"functools.py"})
+# The console's REPL evaluates what its user types.
+PROMPT = frozenset({"console/evaluate.py"})
 # `debug_task` is the task that stops in the debugger.
 DEBUGGER = frozenset({"tools.py"})
 NOBODY: frozenset[str] = frozenset()
@@ -41,8 +43,8 @@ GROUPS = (
         "the CLI has one printer: redun.cli.ui",
     ),
     (("time.sleep",), NOBODY, "wait for a condition: an event, a queue, a condition variable"),
-    (("eval",), EVALUATOR, "never execute text"),
-    (("exec",), NOBODY, "never execute text"),
+    (("eval",), EVALUATOR | PROMPT, "never execute text"),
+    (("exec",), PROMPT, "never execute text"),
     (("os.system",), NOBODY, "use subprocess with a list of arguments"),
     (("breakpoint", "pdb.set_trace"), DEBUGGER, "left over from debugging"),
 )

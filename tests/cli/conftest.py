@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable, Coroutine, Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
 
@@ -72,3 +73,110 @@ def script(workdir: Path) -> Callable[..., Path]:
         return path
 
     return write
+
+
+class Terminal:
+    """The console as a person at a keyboard has it."""
+
+    def __init__(self, app: Any, pilot: Any) -> None:
+        self.app = app
+        self._pilot = pilot
+
+    async def settle(self) -> None:
+        """Wait until nothing is being read or drawn any more."""
+        await self._pilot.pause()
+        while any(not worker.is_finished for worker in self.app.workers):
+            await self._pilot.pause(0.01)
+        await self._pilot.pause()
+
+    async def press(self, *keys: str) -> str:
+        """Press keys one after the other; what is on the screen then."""
+        for key in keys:
+            await self._pilot.press(key)
+            await self.settle()
+        return self.text
+
+    async def type(self, text: str) -> str:
+        """Type a text into the input line; what is on the screen then."""
+        from textual.keys import _character_to_key
+
+        await self._pilot.press(*map(_character_to_key, text))
+        await self.settle()
+        return self.text
+
+    async def shows(self, text: str) -> str:
+        """Wait until a text is on the screen."""
+        for _ in range(1000):
+            if text in self.text:
+                return self.text
+            await self._pilot.pause(0.02)
+        raise AssertionError(f"never shown: {text!r}\n{self.text}")
+
+    @property
+    def text(self) -> str:
+        """What is on the screen, without blank lines."""
+        strips = self.app.screen._compositor.render_strips(self.app.size)
+        lines = ("".join(segment.text for segment in strip).rstrip() for strip in strips)
+        return "\n".join(line for line in lines if line) + "\n"
+
+    @property
+    def header(self) -> str:
+        """The command in the header."""
+        header: str = self.app.screen.command
+        return header
+
+
+Session = Callable[[Terminal], Coroutine[Any, Any, None]]
+Console = Callable[..., None]
+
+
+@pytest.fixture
+def utc(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Local time is UTC during the test."""
+    from redun.cli.render import parts
+
+    with monkeypatch.context() as patch:
+        patch.setenv("TZ", "UTC")
+        time.tzset()
+        parts._local_second.cache_clear()
+        yield
+    time.tzset()
+    parts._local_second.cache_clear()
+
+
+@pytest.fixture
+def console(utc: None) -> Console:
+    """Drive the console: ``console(uri, session, *words)``, ``session`` being a coroutine function."""
+    import asyncio
+
+    from redun.backends.db import RedunBackendDb
+    from redun.console.app import RedunConsole
+
+    async def drive(backend: Any, session: Session, words: tuple[str, ...], size: Any) -> None:
+        app = RedunConsole(backend, words)
+        async with app.run_test(size=size, notifications=True) as pilot:
+            terminal = Terminal(app, pilot)
+            await terminal.settle()
+            await session(terminal)
+
+    def run(uri: str, session: Session, *words: str, size: tuple[int, int] = (120, 40)) -> None:
+        backend = RedunBackendDb(uri)
+        backend.load(migrate=False)
+        try:
+            asyncio.run(drive(backend, session, words, size))
+        finally:
+            backend.close()
+
+    return run
+
+
+@pytest.fixture
+def recorded_repo(tmp_path: Path) -> str:
+    """The URI of a repo that the reference implementation wrote."""
+    import sqlite3
+
+    golden = Path(__file__).parents[1] / "golden" / "log" / "repo.sql"
+    connection = sqlite3.connect(tmp_path / "recorded.db")
+    connection.executescript(golden.read_text())
+    connection.close()
+    return f"sqlite:///{tmp_path / 'recorded.db'}"

@@ -27,6 +27,7 @@ COMMANDS = {
     "run": LazyCommand("redun.cli.commands.run", "Run a workflow task."),
     "launch": LazyCommand("redun.cli.commands.launch", "Run a shell command on an executor."),
     "log": LazyCommand("redun.cli.commands.log", "Show information on historical runs."),
+    "console": LazyCommand("redun.console.command", "Look at what ran, in the terminal."),
     "fs": LazyCommand("redun.cli.commands.fs", "List file systems, or copy files between them."),
     "repl": LazyCommand("redun.cli.commands.repl", "Ask the repo from a Python prompt."),
     "plan": LazyCommand("redun.cli.commands.plan", "Show what a run would do."),

@@ -229,13 +229,24 @@ class CallGraphQuery:
 
     def page(self, page: int, page_size: int) -> Iterator[Any]:
         """The rows of one page, counted from 0 across all types."""
-        skip, left = page * page_size, page_size
+        models = {name: (model,) for name, model in self.MODEL_CLASSES.items()}
+        for _name, rows in self._slices(page * page_size, page_size, models):
+            yield from (row[0] for row in rows)
+
+    def slice_ids(self, skip: int, count: int) -> Iterator[tuple[str, list[str]]]:
+        """Type and ids of at most `count` rows after the first `skip`, counted across all types."""
+        for name, rows in self._slices(skip, count, _LISTED):
+            yield name, [row[0] for row in rows]
+
+    def _slices(
+        self, skip: int, left: int, columns: dict[str, tuple[Any, ...]]
+    ) -> Iterator[tuple[str, list[Any]]]:
         for name in self.types:
             if left <= 0:
                 return
-            statement = self._select(name, self.MODEL_CLASSES[name]).offset(skip).limit(left)
-            rows = self._session.scalars(statement).all()
-            yield from rows
+            statement = self._select(name, *columns[name]).offset(skip).limit(left)
+            rows = list(self._session.execute(statement))
+            yield name, rows
             left -= len(rows)
             skip = max(0, skip - self._count(name)) if not rows else 0
 

@@ -1,0 +1,389 @@
+"""The console on what repos really hold: hostile, missing, huge, still running."""
+
+from __future__ import annotations
+
+import datetime as dt
+import itertools
+import json
+import os
+import pickle
+import sys
+import threading
+import uuid
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from redun import task
+from redun.backends.base import TagEntity
+from redun.backends.db import RedunBackendDb
+from redun.backends.db.orm import Execution
+from redun.backends.db.query import jobs as job_queries
+from redun.backends.db.query.tables import RECORD_TABLES
+from redun.console import screen
+from redun.scheduler import Scheduler
+
+Console = Callable[..., None]
+
+redun_namespace = "lab"
+
+
+class Touch:
+    """Makes a file when it is unpickled."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (os.mkdir, (str(self.path),))
+
+
+class Gone:
+    """Its pickles name a class that isn't there any more."""
+
+    def __init__(self) -> None:
+        self.weight = 7
+
+
+def scheduler_for(uri: str) -> Scheduler:
+    backend = RedunBackendDb(uri)
+    backend.load(migrate=True)
+    return Scheduler(backend=backend)
+
+
+@pytest.fixture
+def uri(shared_repo_uri: str) -> str:
+    """A repo with one small execution, on either database."""
+
+    @task(name="double", namespace="lab")
+    def double(x: int) -> int:
+        return 2 * x
+
+    @task(name="main", namespace="lab")
+    def main(n: int) -> list[int]:
+        return [double(i) for i in range(n)]
+
+    scheduler = scheduler_for(shared_repo_uri)
+    scheduler.run(main(3), exec_argv=["redun", "run", "lab.py", "main"])
+    scheduler.backend.close()
+    return shared_repo_uri
+
+
+def change(uri: str, statement: str, **values: object) -> None:
+    """Write to a repo behind redun's back."""
+    backend = RedunBackendDb(uri)
+    backend.load(migrate=False)
+    backend.session.execute(sa.text(statement), values)
+    backend.session.commit()
+    backend.close()
+
+
+@pytest.mark.parametrize("repo_kind", ["sqlite", "postgresql"], indirect=True)
+def test_all_screens_on_both_databases(console: Console, uri: str) -> None:
+    async def walk(at: Any) -> None:
+        assert "[lab] run lab.py main" in at.text
+        assert "Jobs (4)" in await at.press("enter")
+        assert "lab.double(1)" in at.text
+        assert "Result: [0, 2, 4]" in await at.press("enter")
+        for path, shown in (
+            ("executions/namespace", "lab"),
+            ("tasks --namespace la", "Task (2)"),
+            ("tasks/name/lab.double", "lab.double"),
+            ("files --prefix x_", "File path"),
+            ("search --job --result nosuch", "Search results"),
+            ("search --all", "CallNode"),
+            ("executions --find LAB", "[lab]"),
+        ):
+            await at.app.open(path.split())
+            await at.settle()
+            assert shown in at.text, path
+        job = at.app.screen_stack[3].content.sheets["rows"].rows
+        value = next(row.target for row in job if row.cells[0].plain.startswith("Result"))
+        for path, shown in ((value, "Upstream jobs (1)"), (f"upstreams/{value[7:]}", "main(n)")):
+            await at.app.open([path])
+            await at.settle()
+            assert shown in at.text
+
+    console(uri, walk)
+
+
+def test_looking_runs_nothing(console: Console, uri: str, tmp_path: Path) -> None:
+    made = tmp_path / "made"
+    hostile = pickle.dumps({"a": Touch(made)}, protocol=3)
+    where = "type = 'builtins.int' OR type = 'builtins.list'"
+    change(uri, f"UPDATE value SET value = :data WHERE {where}", data=hostile)
+    opened: list[str] = []
+    watching = [True]
+
+    def watch(event: str, args: Any) -> None:
+        if watching and event in ("os.mkdir", "subprocess.Popen", "os.system"):
+            opened.append(event)
+
+    sys.addaudithook(watch)
+
+    async def walk(at: Any) -> None:
+        assert "mkdir" in await at.press("enter")
+        await at.press("enter")
+        values = [
+            row.target
+            for row in at.app.screen.content.sheets["rows"].rows
+            if (row.target or "").startswith("values/")
+        ]
+        for path in (*values, *(f"upstreams/{value[7:]}" for value in values)):
+            await at.app.open([path])
+            await at.settle()
+            assert "mkdir" in at.text
+        await at.app.open(["search", "--all"])
+        await at.settle()
+
+    console(uri, walk)
+    watching.clear()
+    assert opened == []
+    assert not made.exists()
+
+
+def test_classes_that_cannot_be_imported_are_shown(console: Console, uri: str) -> None:
+    data = pickle.dumps(Gone(), protocol=3).replace(__name__.encode(), b"x" * len(__name__))
+    change(uri, "UPDATE value SET value = :data WHERE type = 'builtins.list'", data=data)
+
+    async def walk(at: Any) -> None:
+        assert "Result: Gone(weight=7)" in await at.press("enter", "enter")
+
+    console(uri, walk)
+
+
+def test_links_of_tags_are_opened(
+    console: Console, uri: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    backend = RedunBackendDb(uri)
+    backend.load(migrate=False)
+    execution = backend.session.scalars(sa.select(Execution.id)).one()
+    tags = [("git_origin_url", "git@github.com:org/repo.git"), ("git_commit", "0" * 40)]
+    backend.record_tags(TagEntity.Execution, execution, tags)
+    backend.close()
+    address = f"https://github.com/org/repo/commit/{'0' * 40}"
+
+    async def walk(at: Any) -> None:
+        opened: list[str] = []
+        monkeypatch.setattr(at.app, "open_url", opened.append)
+        assert f"Link: Git commit {address}" in await at.press("enter")
+        await at.press("tab", "enter")
+        assert opened == [address]
+
+    console(uri, walk)
+
+
+def test_missing_payloads_are_told(console: Console, uri: str) -> None:
+    change(uri, "UPDATE value SET value = :data WHERE type = 'builtins.list'", data=b"")
+
+    async def walk(at: Any) -> None:
+        assert "size=-1" in await at.press("enter", "enter")
+        (path,) = (
+            row.target
+            for row in at.app.screen.content.sheets["rows"].rows
+            if row.cells[0].plain.startswith("Result")
+        )
+        await at.app.open([path])
+        await at.settle()
+        assert "missing from the value store" in at.text
+
+    console(uri, walk)
+
+
+def test_control_characters_and_markup_are_shown_as_they_are(console: Console, uri: str) -> None:
+    hostile = json.dumps(["redun", "run", "\x1b[2J\x1b]0;x\x07 [red]", "\x9b31m\nnext"])
+    change(uri, "UPDATE execution SET args = :args", args=hostile)
+    change(uri, "UPDATE task SET source = :source", source="def f():\n    '\x1b[2J'\r\x9b")
+
+    async def walk(at: Any) -> None:
+        assert "\\x1b[2J\\x1b]0;x\\x07 [red]" in at.text
+        assert "\\x9b31m\\nnext" in at.text
+        await at.press("enter", "enter")
+        assert "'\\x1b[2J'\\x0d\\x9b" in at.text
+        strips = at.app.screen._compositor.render_strips(at.app.size)
+        assert not any("\x1b" in segment.text for strip in strips for segment in strip)
+
+    console(uri, walk)
+
+
+def test_a_database_that_fails_is_told(console: Console, uri: str) -> None:
+    async def walk(at: Any) -> None:
+        change(uri, "DROP TABLE tag")
+        assert "error: " in await at.press("ctrl+r")
+        assert "Traceback" not in at.text
+
+    console(uri, walk)
+
+
+def test_what_a_run_does_is_seen_while_it_goes_on(
+    console: Console, shared_repo_uri: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(screen, "LIVE_SECONDS", 0.05)
+    may_end, started = threading.Event(), threading.Event()
+
+    @task(name="waits", namespace="lab")
+    def waits() -> str:
+        started.set()
+        assert may_end.wait(60)
+        return "finished"
+
+    scheduler = scheduler_for(shared_repo_uri)
+    words = ["redun", "run", "w"]
+    run = threading.Thread(target=lambda: scheduler.run(waits(), exec_argv=words))
+
+    async def walk(at: Any) -> None:
+        assert "Exec " not in at.text
+        run.start()
+        started.wait(60)
+        await at.shows(" RUN ")
+        await at.press("enter")
+        await at.shows("lab.waits")
+        may_end.set()
+        await at.shows(" DONE ")
+        await at.press("escape")
+        await at.shows(" DONE ")
+
+    try:
+        console(shared_repo_uri, walk)
+    finally:
+        may_end.set()
+        if run.ident is not None:
+            run.join()
+        scheduler.backend.close()
+
+
+JOBS = 20_000
+
+
+def fill(uri: str, fan_out: int) -> str:
+    """Record one execution of `JOBS` jobs, the root with `fan_out` children, each with equally many."""
+    backend = RedunBackendDb(uri)
+    backend.load(migrate=True)
+    session = backend.session
+    now = dt.datetime(2026, 1, 1, tzinfo=dt.timezone.utc)
+    task_hash = "0" * 40
+    ids = [str(uuid.UUID(int=number)) for number in range(1, JOBS + 1)]
+    second = dt.timedelta(seconds=1)
+    rows = [
+        {
+            "id": job_id,
+            "start_time": now + number * second,
+            "end_time": now + (number + 1) * second,
+            "task_hash": task_hash,
+            "cached": number % 2 == 0,
+            "call_hash": None,
+            "parent_id": ids[(number - 1) // fan_out] if number else None,
+            "execution_id": "e" * 36,
+        }
+        for number, job_id in enumerate(ids)
+    ]
+    value = {"value_hash": task_hash, "type": "redun.Task", "format": "x", "value": b"x"}
+    source = {"hash": task_hash, "name": "step", "namespace": "big", "source": "def step(): ..."}
+    session.execute(sa.insert(RECORD_TABLES["Value"]), [value])
+    session.execute(sa.insert(RECORD_TABLES["Task"]), [source])
+    if not session.is_sqlite:
+        session.execute(sa.text("SET CONSTRAINTS ALL DEFERRED"))
+    else:
+        session.connection().exec_driver_sql("PRAGMA defer_foreign_keys=ON")
+    execution = {"id": "e" * 36, "args": '["redun", "run", "big"]', "job_id": ids[0]}
+    session.execute(sa.insert(RECORD_TABLES["Execution"]), [execution])
+    session.execute(sa.insert(RECORD_TABLES["Job"]), rows)
+    session.commit()
+    backend.close()
+    return ids[-1]
+
+
+class Counter:
+    """Counts the statements of a backend, and the rows they gave."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.statements = 0
+        self.rows = 0
+        fetch = sa.engine.cursor.CursorFetchStrategy
+
+        def count(*_args: Any) -> None:
+            self.statements += 1
+
+        for name in ("fetchall", "fetchmany"):
+            plain = getattr(fetch, name)
+
+            def fetched(*args: Any, plain: Any = plain, **kwargs: Any) -> Any:
+                rows = plain(*args, **kwargs)
+                self.rows += len(rows)
+                return rows
+
+            monkeypatch.setattr(fetch, name, fetched)
+        self.listener = count
+
+    def reset(self) -> None:
+        """Begin anew."""
+        self.statements = self.rows = 0
+
+
+@pytest.mark.parametrize("repo_kind", ["sqlite", "postgresql"], indirect=True)
+@pytest.mark.parametrize("fan_out", [7, JOBS])
+def test_a_page_of_a_large_execution_is_read_in_few_rows(
+    console: Console, shared_repo_uri: str, fan_out: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill(shared_repo_uri, fan_out)
+    counter = Counter(monkeypatch)
+
+    async def walk(at: Any) -> None:
+        engine = at.app.repo._backend.engine
+        sa.event.listen(engine, "before_cursor_execute", counter.listener)
+        await at.press("enter")
+        assert f"Jobs ({JOBS})" in at.text
+        for key, page in (("n", 2), ("n", 3), ("p", 2), ("ctrl+r", 2)):
+            counter.reset()
+            assert f"Page {page}" in await at.press(key)
+            # A statement for each job whose children are on the page, and a few for the rest.
+            assert counter.statements < 2 * screen.PAGE_SIZE + 20
+            assert counter.rows < 1500
+            assert len(at.app.screen.content.sheets["rows"].rows) == screen.PAGE_SIZE
+        counter.reset()
+        await at.app.open(["executions/" + "e" * 36, "--status", "CACHED", "--page", "90"])
+        await at.settle()
+        assert "Jobs (10000)" in at.text
+        assert counter.statements < 20
+        assert counter.rows < 500
+
+    console(shared_repo_uri, walk)
+
+
+def test_the_last_page_of_a_tree_holds_the_last_jobs(console: Console, tmp_path: Path) -> None:
+    uri = f"sqlite:///{tmp_path / 'big.db'}"
+    last = fill(uri, JOBS)
+
+    async def walk(at: Any) -> None:
+        await at.app.open(["executions/" + "e" * 36, "--page", str(JOBS // 100)])
+        await at.settle()
+        rows = at.app.screen.content.sheets["rows"].rows
+        assert len(rows) == screen.PAGE_SIZE
+        assert rows[-1].target == f"jobs/{last}"
+        header = at.header
+        await at.press("n")
+        assert at.header == header
+
+    console(uri, walk)
+
+
+def test_a_walk_goes_on_from_any_step(tmp_path: Path) -> None:
+    uri = f"sqlite:///{tmp_path / 'big.db'}"
+    fill(uri, 3)
+    backend = RedunBackendDb(uri)
+    backend.load(migrate=False)
+    session, execution = backend.session, "e" * 36
+    whole = list(itertools.islice(job_queries.JobWalk(session, execution).steps(), 1500))
+    assert len({job_id for _level, job_id in whole}) == len(whole) == 1500
+    pieces: list[tuple[int, str]] = []
+    start = None
+    while len(pieces) < 1400:
+        walk = job_queries.JobWalk(session, execution, start=start)
+        steps = walk.steps()
+        pieces += [next(steps) for _ in range(97)]
+        start = walk.checkpoint
+    assert pieces == whole[: len(pieces)]
+    backend.close()
