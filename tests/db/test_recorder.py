@@ -141,13 +141,38 @@ def test_start_waits_for_its_end_only_as_long_as_nobody_refers_to_it() -> None:
     assert planner.oldest_start == 100.1
     ends = Records(job_ends=[("child", 100.5, False, None)])
     assert plan(ends) == {"jobs": [("child", True), ("parent", False)], "updates": []}
-    ends = Records(job_ends=[("parent", 100.6, False, None), ("root", 100.7, False, None)])
-    assert plan(ends) == {"jobs": [], "updates": ["parent", "root"]}
+    ends = Records(job_ends=[("parent", 100.6, False, None)])
+    assert plan(ends) == {"jobs": [], "updates": ["parent"]}
     assert plan(Records(), now=101.2) == {"jobs": [], "updates": []}
     assert plan(Records(), now=101.4) == {"jobs": [("slow", False)], "updates": []}
     assert planner.oldest_start is None
     more = Records(job_starts=[("late", 102.0, "t", "root", "e")])
     assert plan(more, everything=True) == {"jobs": [("late", False)], "updates": []}
+
+
+def test_children_of_a_job_that_failed_are_written_with_its_end() -> None:
+    """Pushes don't look below a job that has ended, so that a child written later would stay behind."""
+    planner = Planner(patience=1.0)
+    batch = Batch()
+    starts = [
+        ("root", 100.0, "t", None, "e"),
+        ("failed", 100.1, "t", "root", "e"),
+        ("running", 100.2, "t", "failed", "e"),
+        ("below", 100.3, "t", "running", "e"),
+        ("other", 100.3, "t", "root", "e"),
+    ]
+    batch.add(Records(executions=[("e", "[]", "root")], job_starts=starts), [])
+    planner.plan(batch, 100.4, False)
+    batch = Batch()
+    batch.add(Records(job_ends=[("failed", 100.5, False, None)]), [])
+    jobs = dict(planner.plan(batch, 100.5, False).inserts)["job"]
+    assert [(row[0], row[2] is not None) for row in jobs] == [("failed", True), ("running", False)]
+    assert planner.oldest_start == 100.3
+    batch = Batch()
+    batch.add(Records(job_ends=[("root", 100.6, False, None)]), [])
+    plan = planner.plan(batch, 100.6, False)
+    assert [row[0] for row in dict(plan.inserts)["job"]] == ["other"]
+    assert [row[-1] for row in plan.job_updates] == ["root"]
 
 
 @pytest.mark.each_repo

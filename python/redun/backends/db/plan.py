@@ -92,8 +92,9 @@ class Planner:
     Decides which rows a batch becomes, and keeps the starts of jobs until they are due.
 
     Most jobs end soon, and then one row is written instead of a row and an update. A start is
-    written without its end when another row refers to it (a child's, or its execution's), when it
-    is older than `patience` seconds, or when all must go.
+    written without its end when another row refers to it (a child's, or its execution's), when its
+    parent's end is written (a job that has ended has all its children, which pushes rely on), when
+    it is older than `patience` seconds, or when all must go.
     """
 
     def __init__(self, patience: float = 1.0) -> None:
@@ -181,6 +182,9 @@ class Planner:
         wanted: list[Any] = [row[0] for row in due]
         wanted += [row[2] for row in records.executions]
         wanted += {row[6] for row in jobs if row[6] in starts}
+        ended = {row[0] for row in records.job_ends}
+        if ended:
+            wanted += [row[0] for row in starts.values() if row[3] in ended]
         due = []
         while wanted:
             start = starts.pop(wanted.pop(), None)
