@@ -19,6 +19,7 @@ from redun.backends.db import (
 )
 from redun.hashing import hash_call_node
 from redun.scheduler import JobInfo
+from redun.utils import utcnow
 
 pytestmark = pytest.mark.each_repo
 
@@ -195,3 +196,14 @@ def test_too_large_value_fails_the_job(scheduler: Scheduler) -> None:
 
     with pytest.raises(Exception, match="too large"):
         scheduler.run(big())
+
+
+def test_an_execution_shows_signs_of_life_from_its_start(scheduler: Scheduler) -> None:
+    @task()
+    def alive():
+        return 1
+
+    before = utcnow()
+    scheduler.run(alive())
+    execution = scheduler.backend.session.query(Execution).one()
+    assert before <= execution.updated_time <= utcnow()

@@ -134,7 +134,8 @@ class Planner:
             ("call_subtree_task", sorted(records.subtree_tasks)),
             ("argument", sorted(records.arguments, key=_first)),
             ("argument_result", sorted(records.argument_results)),
-            ("execution", records.executions),
+            # What is recorded of an execution is its first sign of life.
+            ("execution", [(*row, text(now)) for row in records.executions]),
             ("job", jobs),
             ("tag", batch.tags),
         ]
@@ -227,7 +228,7 @@ def compile_inserts(dialect: Dialect, lengths: Lengths | None = None) -> dict[st
         orm.CallSubtreeTask: ("call_hash", "task_hash"),
         orm.Argument: ("arg_hash", "call_hash", "value_hash", "arg_position", "arg_key"),
         orm.ArgumentResult: ("arg_hash", "result_call_hash"),
-        orm.Execution: ("id", "args", "job_id"),
+        orm.Execution: ("id", "args", "job_id", "updated_time"),
         orm.Job: JOB_COLUMNS,
         orm.Tag: ("tag_hash", "entity_type", "entity_id", "key", "value", "is_current"),
     }
