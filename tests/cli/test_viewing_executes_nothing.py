@@ -1,6 +1,6 @@
-"""Looking at a repo runs nothing out of it, whatever its rows hold.
+"""Looking at a repo, and carrying its records elsewhere, runs nothing out of it, whatever its rows hold.
 
-The views run in a process of their own with an audit hook, which notes every program that is started,
+The commands run in a process of their own with an audit hook, which notes every program that is started,
 every file that is written and every import of the bait.
 """
 
@@ -9,8 +9,10 @@ from __future__ import annotations
 import json
 import os
 import pickle
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -185,18 +187,18 @@ def repo(workdir: Path) -> Path:
     return workdir
 
 
-def guarded(repo: Path, code: str, *words: object) -> str:
-    """Runs code under the hook; what it prints. Nothing may be noted."""
+def guarded(repo: Path, program: str, *words: object, code: int = 0) -> str:
+    """Runs a program under the hook; what it prints. It ends with `code`, and nothing may be noted."""
     notes = repo / "notes.txt"
     notes.touch()
     done = subprocess.run(
-        [sys.executable, "-c", GUARD + code, notes, *map(str, words)],
+        [sys.executable, "-c", GUARD + program, notes, *map(str, words)],
         cwd=repo,
         capture_output=True,
         text=True,
         env={**os.environ, "PYTHONPATH": os.pathsep.join([*sys.path, str(repo)])},
     )
-    assert done.returncode == 0, done.stdout[-500:] + done.stderr[-2000:]
+    assert done.returncode == code, done.stdout[-500:] + done.stderr[-2000:]
     assert notes.read_text() == ""
     assert not [name for name in os.listdir(repo) if name.startswith("bait-")]
     return done.stdout
@@ -204,9 +206,9 @@ def guarded(repo: Path, code: str, *words: object) -> str:
 
 def test_the_hook_notices(repo: Path) -> None:
     """Else the tests below would show nothing."""
-    code = "import pickle; pickle.loads(bytes.fromhex(sys.argv[1]))"
+    program = "import pickle; pickle.loads(bytes.fromhex(sys.argv[1]))"
     with pytest.raises(AssertionError):
-        guarded(repo, code, payloads()["system"][2].hex())
+        guarded(repo, program, payloads()["system"][2].hex())
     with pytest.raises(AssertionError):
         guarded(repo, "import bait_module")
 
@@ -253,3 +255,46 @@ def test_each_record_alone(repo: Path) -> None:
 def test_rows_in_python(repo: Path) -> None:
     database = repo / ".redun" / "redun.db"
     assert int(guarded(repo, LOOK, database, repo / ".redun" / "values")) > 200
+
+
+def make_config(directory: Path, *more: str) -> Path:
+    """A configuration directory with a new repo."""
+    directory.mkdir()
+    lines = ["[backend]", f"db_uri = sqlite:///{directory}/redun.db", *more]
+    (directory / "redun.ini").write_text("\n".join(lines))
+    backend = RedunBackendDb(f"sqlite:///{directory}/redun.db")
+    backend.load(migrate=True)
+    backend.close()
+    return directory
+
+
+def count_rows(config: Path) -> dict[str, int]:
+    """The rows of the repo of a configuration directory, by table."""
+    with closing(sqlite3.connect(config / "redun.db")) as connection:
+        tables = ("job", "call_node", "argument", "value")
+        count = "SELECT count(*) FROM"
+        return {table: connection.execute(f"{count} {table}").fetchone()[0] for table in tables}
+
+
+@pytest.mark.parametrize("other", ["there", "shared.redun"])
+def test_push_and_pull(repo: Path, other: str) -> None:
+    """To a repo with a value store of its own, or a bundle, and on to a third."""
+    there = make_config(repo / "there", "value_store_path = values")
+    known = f"[repos.there]\nconfig_dir = {there}\n"
+    third = make_config(repo / "third", known)
+    config = repo / ".redun" / "redun.ini"
+    config.write_text(config.read_text() + known)
+    assert "Pushed" in guarded(repo, VIEW, "push", other)
+    assert "Pulled" in guarded(repo, VIEW, "--config", third, "pull", other, "--no-verify")
+    assert count_rows(third)["job"] == count_rows(config.parent)["job"] > 0
+
+
+def test_export_and_import(repo: Path) -> None:
+    """Hashes are those of bytes, never of what these would become."""
+    guarded(repo, VIEW, "export", "--file", "all.jsonl.gz")
+    fresh = make_config(repo / "fresh")
+    words = ("--config", fresh, "import", "--file", "all.jsonl.gz")
+    guarded(repo, VIEW, *words, code=1)
+    assert count_rows(fresh)["call_node"] == 0
+    guarded(repo, VIEW, *words, "--no-verify")
+    assert count_rows(fresh)["job"] == count_rows(repo / ".redun")["job"] > 0
