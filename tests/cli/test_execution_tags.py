@@ -13,20 +13,19 @@ from redun.cli.execution_tags import get_default_execution_tags
 @pytest.fixture
 def nobody(workdir: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A user whom no cloud knows."""
-    for name in [name for name in os.environ if name.startswith("AWS_")]:
+    for name in [name for name in os.environ if name.startswith(("AWS_", "CLOUDSDK_"))]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("HOME", str(workdir))
     monkeypatch.setenv("REDUN_USER", "ada")
     return workdir
 
 
-def gcloud(folder: Path, monkeypatch: pytest.MonkeyPatch, script: str) -> None:
-    """Puts a program `gcloud` first on the path."""
-    program = folder / "bin" / "gcloud"
-    program.parent.mkdir()
-    program.write_text(f"#!/bin/sh\n{script}\n")
-    program.chmod(0o755)
-    monkeypatch.setenv("PATH", f"{program.parent}:{os.environ['PATH']}")
+def gcloud(folder: Path, text: str) -> None:
+    """Gives the user a configuration of `gcloud`, the one called `work`."""
+    base = folder / ".config" / "gcloud"
+    (base / "configurations").mkdir(parents=True)
+    (base / "active_config").write_text("work\n")
+    (base / "configurations" / "config_work").write_text(text)
 
 
 def test_without_credentials_no_cloud_is_named(nobody: Path) -> None:
@@ -52,12 +51,14 @@ def test_a_server_that_is_away_is_no_error(nobody: Path, monkeypatch: pytest.Mon
 
 
 def test_google_names_its_user(nobody: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    gcloud(nobody, monkeypatch, "echo ada@example.com")
+    gcloud(nobody, "[core]\naccount = ada@example.com\nproject = engines\n")
     assert dict(get_default_execution_tags())["user_gcp"] == "ada@example.com"
     assert "user_gcp" not in dict(get_default_execution_tags(exclude_users=["gcp"]))
+    monkeypatch.setenv("CLOUDSDK_CORE_ACCOUNT", "other@example.com")
+    assert dict(get_default_execution_tags())["user_gcp"] == "other@example.com"
 
 
-@pytest.mark.parametrize("script", ["echo WARNING: nobody", "exit 1", "true"])
-def test_google_knows_nobody(script: str, nobody: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    gcloud(nobody, monkeypatch, script)
+@pytest.mark.parametrize("text", ["", "[core]\nproject = engines\n", "[core]\naccount =\n", "]["])
+def test_google_knows_nobody(text: str, nobody: Path) -> None:
+    gcloud(nobody, text)
     assert "user_gcp" not in dict(get_default_execution_tags())

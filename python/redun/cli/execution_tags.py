@@ -11,9 +11,6 @@ from redun.scheduler_config import REDUN_USER_ENV
 from redun.tags import DOC_KEY, PROJECT_KEY, USER_KEY, VERSION_KEY
 from redun.version import version
 
-#: Seconds that `gcloud` gets to name its account.
-GCLOUD_PATIENCE = 10
-
 _GIT_TAGS = [
     ("git_commit", "REDUN_GIT_COMMIT", ("rev-parse", "--verify", "HEAD")),
     ("git_origin_url", "REDUN_GIT_ORIGIN_URL", ("remote", "get-url", "origin")),
@@ -72,22 +69,11 @@ def _cloud_tags(exclude: set[str]) -> Iterator[tuple[str, str]]:
             yield "user_aws_arn", arn
             yield "user_aws", arn.rpartition("/")[2]
     if "gcp" not in exclude:
-        account = _gcloud_account()
+        from redun.clients.gcloud import find_account
+
+        account = find_account()
         if account:
             yield "user_gcp", account
-
-
-def _gcloud_account() -> str:
-    """The active account of `gcloud`; empty if there is no such program, account or answer."""
-    words = ["gcloud", "auth", "list", "--filter=status:ACTIVE", "--format=value(account)"]
-    try:
-        done = subprocess.run(
-            words, stdin=subprocess.DEVNULL, capture_output=True, timeout=GCLOUD_PATIENCE
-        )
-    except (OSError, subprocess.TimeoutExpired):
-        return ""
-    account = done.stdout.decode(errors="replace").strip()
-    return "" if done.returncode or "WARNING" in account else account
 
 
 def _git_tags() -> Iterator[tuple[str, str]]:
