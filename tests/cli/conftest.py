@@ -87,7 +87,12 @@ class Terminal:
         await self._pilot.pause()
         while any(not worker.is_finished for worker in self.app.workers):
             await self._pilot.pause(0.01)
-        await self._pilot.pause()
+        # What was read is laid out in some steps more, each of which may bring about another.
+        before = None
+        while before != self.text:
+            before = self.text
+            await self._pilot.pause(0.03)
+            await self._pilot.pause()
 
     async def press(self, *keys: str) -> str:
         """Press keys one after the other; what is on the screen then."""

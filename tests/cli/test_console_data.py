@@ -169,7 +169,8 @@ def test_links_of_tags_are_opened(
     async def walk(at: Any) -> None:
         opened: list[str] = []
         monkeypatch.setattr(at.app, "open_url", opened.append)
-        assert f"Link: Git commit {address}" in await at.press("enter")
+        await at.press("enter")
+        await at.shows(f"Link: Git commit {address}")
         await at.press("tab", "enter")
         assert opened == [address]
 

@@ -77,7 +77,6 @@ class ExecutionScreen(PagedScreen):
         """The parts between header and footer."""
         yield Static(id="head")
         links = Grid("links", show_header=False)
-        links.styles.height = "auto"
         links.display = False
         yield links
         yield Static("Job statuses", classes="title")
@@ -91,7 +90,10 @@ class ExecutionScreen(PagedScreen):
     def show(self, content: Content) -> None:
         """Puts what was read on the screen."""
         super().show(content)
-        self.query_one("#links", Grid).display = bool(content.sheets["links"].rows)
+        links, number = self.query_one("#links", Grid), len(content.sheets["links"].rows)
+        # Not "auto": a table that was hidden may be laid out before it knows how high it is.
+        links.styles.height = number
+        links.display = bool(number)
 
     @property
     def is_list(self) -> bool:
