@@ -285,7 +285,7 @@ def fill(uri: str, fan_out: int) -> str:
     source = {"hash": task_hash, "name": "step", "namespace": "big", "source": "def step(): ..."}
     session.execute(sa.insert(RECORD_TABLES["Value"]), [value])
     session.execute(sa.insert(RECORD_TABLES["Task"]), [source])
-    if not session.is_sqlite:
+    if session.dialect != "sqlite":
         session.execute(sa.text("SET CONSTRAINTS ALL DEFERRED"))
     else:
         session.connection().exec_driver_sql("PRAGMA defer_foreign_keys=ON")

@@ -14,7 +14,8 @@ from sqlalchemy.dialects import postgresql
 from redun.backends.db import Argument, Tag, Task, Value
 from redun.backends.db import arrays as arrays_module
 from redun.backends.db.arrays import ArrayInsert, text_array
-from redun.backends.db.orm.types import JSON, json_text, jsonb_text
+from redun.backends.db.codec import json_text, jsonb_text
+from redun.backends.db.orm.types import JSON
 from redun.backends.db.text import plain_text
 
 DIALECT = postgresql.dialect()

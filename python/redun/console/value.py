@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from textual.binding import BindingType
 
 from redun.backends.db.orm import Value
-from redun.backends.db.orm.parsing import PreviewValue
+from redun.backends.db.parsing import PreviewValue
 from redun.backends.db.query import CallGraphQuery, ValueView, Views
 from redun.backends.db.query.conditions import ERROR_TYPE
 from redun.backends.db.query.tables import SUBVALUE

@@ -8,12 +8,7 @@ from sqlalchemy.engine import Engine
 
 from redun.backends.base import TagEntity, TagMap
 from redun.backends.db.backend import RedunBackendDb
-from redun.backends.db.connection import (
-    RedunSession,
-    db_retry,
-    use_acquire,
-    with_defer_constraints,
-)
+from redun.backends.db.connection import db_retry, use_acquire
 from redun.backends.db.errors import RedunDatabaseError, RedunVersionError
 from redun.backends.db.options import DEFAULT_MAX_VALUE_SIZE, DEFAULT_VALUE_STORE_MIN_SIZE
 from redun.backends.db.orm import (
@@ -45,7 +40,8 @@ from redun.backends.db.orm import (
     Task,
     Value,
 )
-from redun.backends.db.orm.parsing import PreviewValue
+from redun.backends.db.parsing import PreviewValue
+from redun.backends.db.session import RedunSession, with_defer_constraints
 from redun.backends.db.uri import (
     DEFAULT_DB_PASSWORD_ENV,
     DEFAULT_DB_URI,

@@ -14,7 +14,8 @@ import sqlalchemy as sa
 from sqlalchemy import Table
 from sqlalchemy.engine import Dialect
 
-from redun.backends.db.orm.types import HASH_LEN, JSON, DateTimeUTC, jsonb_text
+from redun.backends.db.codec import HASH_LEN, jsonb_text
+from redun.backends.db.orm.types import JSON, DateTimeUTC
 from redun.backends.db.text import is_utf8, plain_text
 
 #: Payload in one statement, in bytes. It is sent as twice as many hexadecimal digits, and a server

@@ -26,18 +26,19 @@ from redun.backends.base import (
 from redun.backends.db import orm, versions
 from redun.backends.db.connection import (
     Reader,
-    RedunSession,
     Retry,
     create_db_engine,
     db_retry,
 )
 from redun.backends.db.errors import RedunDatabaseError, RedunVersionError
 from redun.backends.db.options import read_options
-from redun.backends.db.orm.parsing import PreviewValue
+from redun.backends.db.parsing import PreviewValue
 from redun.backends.db.payloads import Payloads
 from redun.backends.db.recorder import Recorder
 from redun.backends.db.records import RecordRows
 from redun.backends.db.repo import Repo
+from redun.backends.db.session import RedunSession
+from redun.backends.db.source import Source
 from redun.backends.db.store.cache import CacheRows
 from redun.backends.db.store.calls import Arguments, CallRows
 from redun.backends.db.store.handles import HandleRows
@@ -267,6 +268,12 @@ class RedunBackendDb(RedunBackend):
     def session(self, session: Any) -> None:
         self._session = session
 
+    @property
+    def source(self) -> Source:
+        """What reads this repo with SQL text. It sees what has been committed."""
+        session: Source = self.session
+        return session
+
     @contextmanager
     def with_session(self) -> Iterator[Any]:
         """The session, for one thread at a time."""
@@ -294,7 +301,11 @@ class RedunBackendDb(RedunBackend):
         session = self._session
         if session is None or session.new or session.dirty or session.deleted:
             return
-        if isinstance(session, RedunSession) and not session.has_changes and not session.is_sqlite:
+        if (
+            isinstance(session, RedunSession)
+            and not session.has_changes
+            and session.dialect != "sqlite"
+        ):
             # Also ends the transaction that reading began, which would hold up migrations.
             session.rollback()
         else:

@@ -8,12 +8,11 @@ import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy.engine import URL, Engine
 from sqlalchemy.exc import DBAPIError, OperationalError
-from sqlalchemy.orm import Session
 
 from redun.backends.db.postgres import create_postgres_engine
 from redun.backends.db.sqlite import create_sqlite_engine
@@ -22,60 +21,6 @@ Result = TypeVar("Result")
 
 #: What SQLite says when trying again is no use.
 LASTING = ("attempt to write a readonly database", "no such table", "no such column")
-
-
-class RedunSession(Session):
-    """
-    A unit of work that knows its backend, which rows use to deserialize what they hold.
-
-    A query that finds the connection broken is run again on a new one, unless the session holds
-    changes: those would be lost with the transaction they are in.
-    """
-
-    backend: Any = None
-    _changed = False
-
-    def execute(self, statement: Any, *args: Any, **kwargs: Any) -> Any:
-        return self._again(super().execute, statement, *args, **kwargs)
-
-    def scalar(self, statement: Any, *args: Any, **kwargs: Any) -> Any:
-        return self._again(super().scalar, statement, *args, **kwargs)
-
-    def scalars(self, statement: Any, *args: Any, **kwargs: Any) -> Any:
-        return self._again(super().scalars, statement, *args, **kwargs)
-
-    def flush(self, objects: Any = None) -> None:
-        self._changed = self._changed or self.has_changes
-        super().flush(objects)
-
-    def commit(self) -> None:
-        super().commit()
-        self._changed = False
-
-    def rollback(self) -> None:
-        super().rollback()
-        self._changed = False
-
-    @property
-    def has_changes(self) -> bool:
-        """Whether something waits to be committed."""
-        return self._changed or bool(self.new or self.dirty or self.deleted)
-
-    @property
-    def is_sqlite(self) -> bool:
-        """Whether the repo is in SQLite, where reading holds up nobody."""
-        return self.get_bind().dialect.name == "sqlite"
-
-    def _again(
-        self, run: Callable[..., Result], statement: Any, *args: Any, **kwargs: Any
-    ) -> Result:
-        retry = getattr(self.backend, "retry", None)
-        if retry is None or self.has_changes or not getattr(statement, "is_select", False):
-            return run(statement, *args, **kwargs)
-        return cast(
-            Result,
-            retry.run("query", lambda: run(statement, *args, **kwargs), super().rollback, is_lost),
-        )
 
 
 def create_db_engine(url: URL) -> Engine:
@@ -90,22 +35,6 @@ def create_db_engine(url: URL) -> Engine:
     if url.get_backend_name() == "sqlite":
         return create_sqlite_engine(url, echo)
     return sa.create_engine(url, echo=echo)
-
-
-@contextmanager
-def with_defer_constraints(session: Session) -> Iterator[None]:
-    """Suspends the checking of references on SQLite for the time of one transaction."""
-    if session.get_bind().dialect.name != "sqlite":
-        yield
-        return
-    session.execute(sa.text("PRAGMA foreign_keys=OFF"))
-    try:
-        yield
-    finally:
-        # The pragma does nothing inside a transaction, so a failed one is undone first.
-        if not session.is_active:
-            session.rollback()
-        session.execute(sa.text("PRAGMA foreign_keys=ON"))
 
 
 class Retry:

@@ -12,7 +12,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from typing import Any, TypeAlias
 
-from redun.backends.db.orm.types import json_text
+from redun.backends.db.codec import json_text
 
 Row: TypeAlias = tuple[Any, ...]
 

@@ -7,7 +7,7 @@ import datetime as dt
 import json
 from collections.abc import Callable, Sequence
 
-from redun.backends.db.orm.types import json_text
+from redun.backends.db.codec import json_text
 from redun.backends.db.rows import Row, TableRows, grouped
 from redun.backends.records import VERSION, Record
 from redun.backends.verify import parse_timestamp, payload

@@ -1,5 +1,6 @@
 """The tables of a repo as SQLAlchemy models: columns, relationships and how rows are shown."""
 
+from redun.backends.db.codec import HASH_LEN, MAX_VALUE_SIZE_PREVIEW
 from redun.backends.db.orm.calls import (
     Argument,
     ArgumentResult,
@@ -13,9 +14,7 @@ from redun.backends.db.orm.meta import RedunMigration, RedunSetting, RedunVersio
 from redun.backends.db.orm.runs import Execution, Job
 from redun.backends.db.orm.tags import Tag, TagEdit
 from redun.backends.db.orm.types import (
-    HASH_LEN,
     JSON,
-    MAX_VALUE_SIZE_PREVIEW,
     NULL,
     Base,
     Column,

@@ -6,8 +6,8 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import joinedload, object_session, relationship
 
+from redun.backends.db.codec import short
 from redun.backends.db.orm.html import facts_table, shown_tags, shown_value
-from redun.backends.db.orm.parsing import show
 from redun.backends.db.orm.types import (
     Base,
     Column,
@@ -16,9 +16,9 @@ from redun.backends.db.orm.types import (
     limited,
     prefix_index,
     session_of,
-    short,
 )
 from redun.backends.db.orm.values import load_previews
+from redun.backends.db.parsing import show
 from redun.utils import trim_string, utcnow
 
 ARGS_DISPLAY_LENGTH = 100

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from html import escape
 from typing import Any
 
-from redun.backends.db.orm.parsing import show
+from redun.backends.db.parsing import show
 from redun.utils import trim_string
 
 MAX_SHOWN = 500

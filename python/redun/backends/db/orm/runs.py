@@ -7,17 +7,11 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import relationship
 
+from redun.backends.db.codec import short
 from redun.backends.db.orm.calls import CallNode, Task
 from redun.backends.db.orm.html import facts_table, shown_tags, shown_value
 from redun.backends.db.orm.tags import Tag
-from redun.backends.db.orm.types import (
-    Base,
-    Column,
-    DateTimeUTC,
-    prefix_index,
-    session_of,
-    short,
-)
+from redun.backends.db.orm.types import Base, Column, DateTimeUTC, prefix_index, session_of
 from redun.backends.db.orm.values import Value
 from redun.tags import CONTEXT_KEY
 from redun.utils import format_timestamp, utcnow

@@ -7,7 +7,6 @@ the text and the bytes in a column are the same whoever wrote them.
 
 import datetime as dt
 import json
-import re
 from typing import Any, TypeAlias
 
 import sqlalchemy as sa
@@ -16,19 +15,16 @@ from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.orm import DeclarativeBase, mapped_column, object_session
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
-#: Length of every content hash in a repo: lower-case hex digits.
-HASH_LEN = 40
-
-#: Payloads above this many bytes are described instead of shown.
-MAX_VALUE_SIZE_PREVIEW = 1000000
+from redun.backends.db.codec import (
+    HASH_LEN,
+    from_json_text,
+    from_jsonb,
+    json_text,
+    jsonb_text,
+    to_moment,
+)
 
 NULL = sa.null()
-
-#: Key of the object that holds a document which `jsonb` can't hold.
-WRAPPED_JSON = "redun.json"
-
-# What only texts have that `jsonb` might not take as they are.
-_SUSPICIOUS = re.compile(r"\\u(?:0000|d[89a-f])|NaN|Infinity|^\{\"redun\.json\":").search
 
 
 class Base(DeclarativeBase):
@@ -81,38 +77,6 @@ def make_index(name: str, column: str, postgresql: dict[str, Any], **options: An
 _ON_POSTGRESQL: dict[str, dict[str, Any]] = {}
 
 
-def json_text(value: Any) -> str:
-    """
-    The compact, sorted, ASCII JSON text that tag values are stored, compared and hashed as.
-
-    Raises `TypeError` for what JSON can't express.
-    """
-    return json.dumps(value, sort_keys=True, separators=(",", ":"))
-
-
-def jsonb_text(text: str) -> str:
-    """
-    The JSON text that a `jsonb` column gets for a document.
-
-    `jsonb` has neither NaN and infinities nor all texts: no NUL, no lone surrogates. A document with
-    one of those is wrapped as text in an object with the key `WRAPPED_JSON`, and so is such an object.
-    """
-    if not _SUSPICIOUS(text) or _fits_jsonb(json.loads(text)):
-        return text
-    return json_text({WRAPPED_JSON: text})
-
-
-def _fits_jsonb(document: Any) -> bool:
-    if isinstance(document, dict) and document.keys() == {WRAPPED_JSON}:
-        return False
-    try:
-        text = json.dumps(document, allow_nan=False, ensure_ascii=False)
-        text.encode()
-    except ValueError:
-        return False
-    return "\\u0000" not in text.replace("\\\\", "")
-
-
 class JSON(TypeDecorator[Any]):
     """A JSON document: compact sorted text on SQLite, `jsonb` on PostgreSQL."""
 
@@ -133,11 +97,7 @@ class JSON(TypeDecorator[Any]):
         return json.loads(jsonb_text(text)) if dialect.name == "postgresql" else text
 
     def process_result_value(self, value: Any, dialect: Dialect) -> Any:
-        if value is None or dialect.name != "postgresql":
-            return None if value is None else json.loads(value)
-        if isinstance(value, dict) and value.keys() == {WRAPPED_JSON}:
-            return json.loads(value[WRAPPED_JSON])
-        return value
+        return from_jsonb(value) if dialect.name == "postgresql" else from_json_text(value)
 
     def process_literal_param(self, value: Any, dialect: Dialect) -> str:
         return "'" + json_text(value).replace("'", "''") + "'"
@@ -165,11 +125,7 @@ class DateTimeUTC(TypeDecorator[dt.datetime]):
         return value.astimezone(dt.timezone.utc)
 
     def process_result_value(self, value: Any, dialect: Dialect) -> dt.datetime | None:
-        if value is None:
-            return None
-        if value.tzinfo is None:
-            return value.replace(tzinfo=dt.timezone.utc)
-        return value.astimezone(dt.timezone.utc)
+        return to_moment(value)
 
 
 @compiles(sa.ForeignKeyConstraint, "sqlite")
@@ -200,8 +156,3 @@ def session_of(row: Any) -> Any:
     if session is None:
         raise ValueError(f"{type(row).__name__} row is not attached to a session")
     return session
-
-
-def short(identifier: str) -> str:
-    """The first 8 characters of a hash or id, as reprs show it."""
-    return identifier[:8]

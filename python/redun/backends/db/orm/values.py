@@ -7,18 +7,10 @@ import sqlalchemy as sa
 from sqlalchemy.orm import object_session, relationship
 from sqlalchemy.orm.attributes import set_committed_value
 
+from redun.backends.db.codec import MAX_VALUE_SIZE_PREVIEW, short
 from redun.backends.db.orm.html import facts_table, shown_tags, shown_value
-from redun.backends.db.orm.parsing import PreviewValue, preview_payload, show
-from redun.backends.db.orm.types import (
-    MAX_VALUE_SIZE_PREVIEW,
-    Base,
-    Column,
-    hash_type,
-    limited,
-    prefix_index,
-    session_of,
-    short,
-)
+from redun.backends.db.orm.types import Base, Column, hash_type, limited, prefix_index, session_of
+from redun.backends.db.parsing import PreviewValue, preview_payload, show
 from redun.utils import trim_string
 
 PREVIEW_CHUNK = 500

@@ -18,8 +18,9 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from redun.backends.db.bulk import in_chunks
-from redun.backends.db.orm import MAX_VALUE_SIZE_PREVIEW, Value
-from redun.backends.db.orm.parsing import PreviewValue, preview_payload
+from redun.backends.db.codec import MAX_VALUE_SIZE_PREVIEW
+from redun.backends.db.orm import Value
+from redun.backends.db.parsing import PreviewValue, preview_payload
 from redun.backends.db.query.tables import (
     ARGUMENT,
     CALL_NODE,

@@ -10,8 +10,8 @@ from sqlalchemy.engine import Connection
 
 from redun.backends.base import KeyValue, TagEntity, TagMap, TagRow
 from redun.backends.db import orm
+from redun.backends.db.codec import json_text
 from redun.backends.db.errors import RedunDatabaseError
-from redun.backends.db.orm.types import json_text
 from redun.backends.db.repo import Repo
 from redun.backends.db.text import plain_text
 from redun.hashing import hash_structs, hash_tag

@@ -17,7 +17,7 @@ import warnings
 from collections.abc import Callable
 from typing import Any
 
-from redun.backends.db.orm.types import short
+from redun.backends.db.codec import short
 from redun.utils import PreviewingUnpickler, PreviewUnpicklable, pickle_loads, with_pickle_preview
 from redun.value import MIME_TYPE_PICKLE, InvalidValueError, Value, get_type_registry
 
