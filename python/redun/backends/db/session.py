@@ -62,6 +62,10 @@ class RedunSession(Session, Source):
     def type_registry(self) -> Any:
         return getattr(self.backend, "type_registry", None)
 
+    @property
+    def value_store(self) -> Any:
+        return getattr(self.backend, "value_store", None)
+
     def batches(
         self, statement: str, parameters: Parameters = (), size: int = FETCH
     ) -> Iterator[list[Row]]:
@@ -107,6 +111,10 @@ class SessionSource(Source):
 
     @property
     def type_registry(self) -> Any:
+        return None
+
+    @property
+    def value_store(self) -> Any:
         return None
 
     def batches(

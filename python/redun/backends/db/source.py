@@ -47,6 +47,11 @@ class Source(ABC):
     def type_registry(self) -> Any:
         """The registry of value types, which previews use; None for the process's own."""
 
+    @property
+    @abstractmethod
+    def value_store(self) -> Any:
+        """Where payloads are that rows don't hold; None without a value store."""
+
     @abstractmethod
     def batches(
         self, statement: str, parameters: Parameters = (), size: int = FETCH
@@ -136,12 +141,20 @@ class DriverSource(Source):
     connection : of the driver.
     dialect : `sqlite` or `postgresql`.
     type_registry : of value types.
+    value_store : where payloads are that rows don't hold.
     """
 
-    def __init__(self, connection: Any, dialect: str, type_registry: Any = None) -> None:
+    def __init__(
+        self,
+        connection: Any,
+        dialect: str,
+        type_registry: Any = None,
+        value_store: Any = None,
+    ) -> None:
         self._connection = connection
         self._dialect = dialect
         self._registry = type_registry
+        self._value_store = value_store
 
     @property
     def dialect(self) -> str:
@@ -150,6 +163,10 @@ class DriverSource(Source):
     @property
     def type_registry(self) -> Any:
         return self._registry
+
+    @property
+    def value_store(self) -> Any:
+        return self._value_store
 
     def batches(
         self, statement: str, parameters: Parameters = (), size: int = FETCH
