@@ -18,15 +18,18 @@ from redun.backends.db import Argument, CallNode, RedunBackendDb, Value
 from redun.backends.db.dataflow import (
     ArgumentValue,
     CallNodeValue,
+    Dataflow,
     DataflowEdge,
     SectionEdgeType,
+    dataflow_of_value,
     display_dataflow,
     get_section_edge_type,
     make_dataflow_dom,
     serialize_dataflow,
     walk_dataflow,
 )
-from redun.backends.db.dataflow.dom import Parameters, parse_parameters
+from redun.backends.db.dataflow.nodes import node_key
+from redun.backends.db.dataflow.parameters import Parameters, parse_parameters
 
 pytestmark = pytest.mark.each_repo
 
@@ -103,6 +106,56 @@ def test_data_are_those_of_the_reference(recorded: RedunBackendDb, value_hash: s
     dom = make_dataflow_dom(walk_dataflow(recorded, value))
 
     assert list(serialize_dataflow(dom)) == FLOWS[value_hash]["sections"]
+
+
+@pytest.mark.parametrize("value_hash", FLOWS)
+def test_light_rows_give_the_same(recorded: RedunBackendDb, value_hash: str) -> None:
+    edges = list(dataflow_of_value(recorded.source, value_hash))
+
+    assert [list(map(node_key, edge)) for edge in edges] == [
+        [tuple(key) if key else None for key in edge] for edge in FLOWS[value_hash]["edges"]
+    ]
+    assert list(display_dataflow(make_dataflow_dom(edges))) == FLOWS[value_hash]["text"]
+    assert list(serialize_dataflow(make_dataflow_dom(edges))) == FLOWS[value_hash]["sections"]
+    assert not any(isinstance(part, (Value, CallNode)) for edge in edges for part in edge)
+
+
+def test_value_that_is_not_recorded_comes_from_the_origin(recorded: RedunBackendDb) -> None:
+    (edge,) = dataflow_of_value(recorded.source, "0" * 40)
+
+    assert edge.dest is None
+
+
+def test_calls_whose_parameters_have_no_names_are_shown_by_their_number(
+    scheduler: Scheduler,
+) -> None:
+    @task(namespace="dataflow_test", cache=False)
+    async def add(x, y, *, z):
+        return x + y + z
+
+    @task(namespace="dataflow_test")
+    def main():
+        return add(1, add(2, 3, z=4), z=5)
+
+    scheduler.run(main())
+    backend: Any = scheduler.backend
+    call = backend.session.query(CallNode).filter(CallNode.task_name.endswith("main")).one()
+    light = make_dataflow_dom(dataflow_of_value(backend.source, call.value_hash))
+
+    text = re.sub(r"<[0-9a-f]{8}>", "<>", "\n".join(display_dataflow(light)))
+
+    assert text == shown(backend, call.value)
+    assert text.startswith(
+        "value <-- <> add(arg0, arg1)\n  arg0 = <> 1\n  arg1 = <> 9\n  z    = <> 5\n"
+    )
+
+
+def test_dataflow_of_a_row_without_session_is_refused(recorded: RedunBackendDb) -> None:
+    value = recorded.session.get(Value, next(iter(FLOWS)))
+    recorded.session.expunge(value)
+
+    with pytest.raises(ValueError, match="Value row is not attached to a session"):
+        Dataflow(value)
 
 
 def test_kinds_of_edges_are_told_apart(recorded: RedunBackendDb) -> None:

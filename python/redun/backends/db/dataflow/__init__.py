@@ -21,7 +21,7 @@ from redun.backends.db.dataflow.nodes import (
 from redun.backends.db.dataflow.sections import SectionEdgeType, get_section_edge_type
 from redun.backends.db.dataflow.shown import Dataflow
 from redun.backends.db.dataflow.text import display_dataflow, serialize_dataflow
-from redun.backends.db.dataflow.walk import walk_dataflow
+from redun.backends.db.dataflow.walk import dataflow_of_value, walk_dataflow
 
 __all__ = [
     "ArgumentValue",
@@ -34,6 +34,7 @@ __all__ = [
     "DataflowRouting",
     "DataflowSectionDOM",
     "SectionEdgeType",
+    "dataflow_of_value",
     "display_dataflow",
     "get_section_edge_type",
     "make_dataflow_dom",

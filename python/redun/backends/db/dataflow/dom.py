@@ -7,22 +7,26 @@ for a result that something derives from. A name taken already gets a number.
 
 from __future__ import annotations
 
-import ast
 import re
-import textwrap
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import cast
 
 from redun.backends.db.dataflow.nodes import (
+    CALL,
+    AnyArgument,
+    AnyCall,
+    AnyTask,
+    AnyValue,
     ArgumentValue,
     CallNodeValue,
     DataflowEdge,
     DataflowNode,
     NodeKey,
-    node_key,
+    key_of,
 )
+from redun.backends.db.dataflow.parameters import Parameters, parse_parameters
 from redun.backends.db.dataflow.sections import Section, iter_sections
-from redun.backends.db.orm import Argument, CallNode, Task, Value
 
 DERIVES_FROM = "derives from"
 ORIGIN = "origin"
@@ -53,7 +57,7 @@ class DataflowArg:
     """A variable and its value: an argument, or a part that the section's variable derives from."""
 
     var_name: str
-    value: Value
+    value: AnyValue
 
 
 @dataclass(frozen=True)
@@ -88,15 +92,14 @@ def make_dataflow_dom(
             yield dom
 
 
-def call_of(node: DataflowNode | None) -> CallNode | None:
+def call_of(node: DataflowNode | None) -> AnyCall | None:
     """The call a node belongs to; None for plain values and the origin."""
-    if isinstance(node, CallNode):
-        return node
     if isinstance(node, CallNodeValue):
         return node.call_node
     if isinstance(node, ArgumentValue):
         return node.argument.call_node
-    return None
+    is_call = node is not None and key_of(node)[0] == CALL
+    return cast(AnyCall, node) if is_call else None
 
 
 def _hash_of(node: DataflowNode | None) -> str | None:
@@ -153,8 +156,7 @@ class _Naming:
 
     def _name(self, node: DataflowNode, wanted: str) -> str:
         """The variable of a node; a new one is as much like `wanted` as can be."""
-        key = node_key(node)
-        assert key is not None
+        key = key_of(node)
         if key not in self._names:
             self._names[key] = self._unused(wanted)
         return self._names[key]
@@ -170,10 +172,7 @@ class _Naming:
 
     def _renames(self, args: list[ArgumentValue]) -> dict[str, str]:
         """Parameter name to variable, for the arguments that are shown below a call."""
-        return {
-            self._parameter_name(arg.argument): self._names[node_key(arg)]  # type: ignore[index]
-            for arg in args
-        }
+        return {self._parameter_name(arg.argument): self._names[arg.key] for arg in args}
 
     def _call_text(self, node: DataflowNode, renames: dict[str, str]) -> str:
         call = call_of(node)
@@ -186,13 +185,13 @@ class _Naming:
         shown = ", ".join(renames.get(name, name) for name in names)
         return f"{task.name}({shown})"
 
-    def _parameter_name(self, argument: Argument) -> str:
+    def _parameter_name(self, argument: AnyArgument) -> str:
         if argument.arg_key is not None:
             return argument.arg_key
         parameters = self._parameters_of(_task_of(argument.call_node))
-        return parameters.name(argument.arg_position)
+        return parameters.name(argument.arg_position or 0)
 
-    def _parameters_of(self, task: Task) -> Parameters:
+    def _parameters_of(self, task: AnyTask) -> Parameters:
         if task.hash not in self._parameters:
             self._parameters[task.hash] = parse_parameters(task.source)
         return self._parameters[task.hash]
@@ -202,40 +201,5 @@ def _routing(lines: list[tuple[str, str, DataflowNode | None]]) -> list[Dataflow
     return [DataflowRouting(*line) for line in lines]
 
 
-def _task_of(call: CallNode) -> Task:
+def _task_of(call: AnyCall) -> AnyTask:
     return call.task
-
-
-@dataclass(frozen=True)
-class Parameters:
-    """
-    The positional parameters of a task.
-
-    Parameters
-    ----------
-    names : in order; None if the source doesn't say.
-    rest : the name of the one that takes all further arguments, if any.
-    """
-
-    names: list[str] | None
-    rest: str | None = None
-
-    def name(self, position: int) -> str:
-        """The name for the argument at a position, `arg<position>` if there is none."""
-        if self.names is not None and position < len(self.names):
-            return self.names[position]
-        return self.rest or f"arg{position}"
-
-
-def parse_parameters(source: str) -> Parameters:
-    """The positional parameters of the function that a source defines with a plain `def`."""
-    try:
-        # The source of a nested function is recorded as indented as it was written.
-        body = ast.parse(textwrap.dedent(source)).body
-    except (SyntaxError, ValueError, RecursionError):
-        return Parameters(None)
-    if not body or not isinstance(body[0], ast.FunctionDef):
-        return Parameters(None)
-    found = body[0].args
-    names = [arg.arg for arg in (*found.posonlyargs, *found.args)]
-    return Parameters(names, found.vararg.arg if found.vararg else None)

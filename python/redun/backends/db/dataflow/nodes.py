@@ -2,14 +2,28 @@
 The nodes and edges of a dataflow graph.
 
 An edge points upstream, from what was computed to what it was computed from. Nodes are equal when
-they speak of the same rows, whichever objects hold them.
+they speak of the same rows, whichever objects hold them: rows of the ORM, or the light ones of
+`redun.backends.db.dataflow.rows`.
 """
 
 from __future__ import annotations
 
-from typing import NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
-from redun.backends.db.orm import Argument, CallNode, Value
+from redun.backends.db.dataflow.rows import CALL, VALUE, ArgumentRow, CallRow, TaskRow, ValueRow
+from redun.backends.db.source import Source
+
+if TYPE_CHECKING:
+    from redun.backends.db.orm import Argument, CallNode, Task, Value
+
+#: Kinds of nodes that are parts of rows.
+RESULT = "CallNodeValue"
+ARGUMENT = "ArgumentValue"
+
+AnyValue: TypeAlias = "Value | ValueRow"
+AnyCall: TypeAlias = "CallNode | CallRow"
+AnyArgument: TypeAlias = "Argument | ArgumentRow"
+AnyTask: TypeAlias = "Task | TaskRow"
 
 
 class CallNodeValue:
@@ -17,10 +31,10 @@ class CallNodeValue:
 
     __slots__ = ("call_node", "key", "value")
 
-    def __init__(self, call_node: CallNode, value: Value) -> None:
+    def __init__(self, call_node: AnyCall, value: AnyValue) -> None:
         self.call_node = call_node
         self.value = value
-        self.key = ("CallNodeValue", call_node.call_hash, value.value_hash)
+        self.key = (RESULT, call_node.call_hash, value.value_hash)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, CallNodeValue) and self.key == other.key
@@ -37,10 +51,10 @@ class ArgumentValue:
 
     __slots__ = ("argument", "key", "value")
 
-    def __init__(self, argument: Argument, value: Value) -> None:
+    def __init__(self, argument: AnyArgument, value: AnyValue) -> None:
         self.argument = argument
         self.value = value
-        self.key = ("ArgumentValue", argument.arg_hash, value.value_hash)
+        self.key = (ARGUMENT, argument.arg_hash, value.value_hash)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, ArgumentValue) and self.key == other.key
@@ -52,7 +66,7 @@ class ArgumentValue:
         return f"ArgumentValue({self.key[1][:8]}, {self.key[2][:8]})"
 
 
-DataflowNode: TypeAlias = Value | CallNode | CallNodeValue | ArgumentValue
+DataflowNode: TypeAlias = "Value | ValueRow | CallNode | CallRow | CallNodeValue | ArgumentValue"
 
 #: What tells one node from another: kind and hashes. None is the origin.
 NodeKey: TypeAlias = tuple[str, ...]
@@ -65,12 +79,30 @@ class DataflowEdge(NamedTuple):
     dest: DataflowNode | None
 
 
+def key_of(node: Any) -> NodeKey:
+    """
+    The identity of a node that is not the origin.
+
+    The rows of the ORM have no `key`. They are told by their columns: asking for their classes
+    would load it.
+    """
+    try:
+        key: NodeKey = node.key
+    except AttributeError:
+        is_call = hasattr(type(node), "call_hash")
+        return (CALL, node.call_hash) if is_call else (VALUE, node.value_hash)
+    return key
+
+
 def node_key(node: DataflowNode | None) -> NodeKey | None:
     """The identity of a node; None for the origin."""
-    if node is None:
-        return None
-    if isinstance(node, (CallNodeValue, ArgumentValue)):
-        return node.key
-    if isinstance(node, CallNode):
-        return ("CallNode", node.call_hash)
-    return ("Value", node.value_hash)
+    return None if node is None else key_of(node)
+
+
+def source_of(row: AnyValue | AnyCall) -> Source | None:
+    """What reads the repo that a row is from; None for a row of the ORM without a session."""
+    if isinstance(row, (ValueRow, CallRow)):
+        return row.source
+    from redun.backends.db.dataflow import orm_rows
+
+    return orm_rows.source_of(row)

@@ -13,16 +13,22 @@ import enum
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from typing import cast
 
 from redun.backends.db.dataflow.nodes import (
+    ARGUMENT,
+    CALL,
+    RESULT,
+    VALUE,
+    AnyCall,
     ArgumentValue,
     CallNodeValue,
     DataflowEdge,
     DataflowNode,
     NodeKey,
+    key_of,
     node_key,
 )
-from redun.backends.db.orm import CallNode, Value
 
 
 class SectionEdgeType(str, enum.Enum):
@@ -45,32 +51,26 @@ def get_section_edge_type(edge: DataflowEdge) -> SectionEdgeType:
 
     Raises `ValueError` for a pair of nodes that no walk yields.
     """
-    src, dest = edge
-    kind = SectionEdgeType
-    if isinstance(src, ArgumentValue):
-        if isinstance(dest, CallNodeValue):
-            same = src.value.value_hash == dest.value.value_hash
-            return kind.call_arg_result_routing if same else kind.data
-        if isinstance(dest, ArgumentValue):
-            return kind.call_arg_routing
-        if dest is None:
-            return kind.call_arg_origin
-    elif isinstance(src, CallNodeValue):
-        if isinstance(dest, CallNodeValue):
-            return kind.call_result_routing
-        if isinstance(dest, CallNode):
-            return kind.call_result
-    elif isinstance(src, CallNode):
-        if isinstance(dest, ArgumentValue):
-            return kind.call_arg
-        if dest is None:
-            return kind.call_origin
-    elif isinstance(src, Value):
-        if isinstance(dest, CallNode):
-            return kind.call_result
-        if dest is None:
-            return kind.call_value_origin
-    raise ValueError(f"Not a dataflow edge: {edge!r}")
+    src, dest = key_of(edge.src), node_key(edge.dest)
+    if src[0] == ARGUMENT and dest is not None and dest[0] == RESULT:
+        same = src[2] == dest[2]
+        return SectionEdgeType.call_arg_result_routing if same else SectionEdgeType.data
+    kind = _KINDS.get((src[0], None if dest is None else dest[0]))
+    if kind is None:
+        raise ValueError(f"Not a dataflow edge: {edge!r}")
+    return kind
+
+
+_KINDS = {
+    (ARGUMENT, ARGUMENT): SectionEdgeType.call_arg_routing,
+    (ARGUMENT, None): SectionEdgeType.call_arg_origin,
+    (RESULT, RESULT): SectionEdgeType.call_result_routing,
+    (RESULT, CALL): SectionEdgeType.call_result,
+    (CALL, ARGUMENT): SectionEdgeType.call_arg,
+    (CALL, None): SectionEdgeType.call_origin,
+    (VALUE, CALL): SectionEdgeType.call_result,
+    (VALUE, None): SectionEdgeType.call_value_origin,
+}
 
 
 @dataclass
@@ -120,8 +120,7 @@ class _Graph:
 
     def _read(self, edges: Iterable[DataflowEdge]) -> None:
         for src, dest in edges:
-            src_key, dest_key = node_key(src), node_key(dest)
-            assert src_key is not None
+            src_key, dest_key = key_of(src), node_key(dest)
             self.nodes.setdefault(src_key, src)
             if dest is not None and dest_key is not None:
                 self.nodes.setdefault(dest_key, dest)
@@ -154,17 +153,16 @@ class _Graph:
         """Turns several parts of the result of one call into the one whole result."""
         parts: dict[NodeKey, list[NodeKey]] = defaultdict(list)
         for key in self.order:
-            if isinstance(self.nodes[key], CallNodeValue):
+            if key[0] == RESULT:
                 for dest in self.dests[key]:
-                    if dest is not None and isinstance(self.nodes[dest], CallNode):
+                    if dest is not None and dest[0] == CALL:
                         parts[dest].append(key)
         joined: dict[NodeKey, NodeKey] = {}
         wholes: dict[NodeKey, NodeKey] = {}
         for call_key, keys in parts.items():
             if len(keys) < 2:
                 continue
-            call = self.nodes[call_key]
-            assert isinstance(call, CallNode)
+            call = cast(AnyCall, self.nodes[call_key])
             whole = CallNodeValue(call, call.value)
             joined.update(dict.fromkeys(keys, whole.key))
             wholes[call_key] = whole.key
@@ -207,15 +205,10 @@ class _Graph:
 
     def _is_data(self, src: NodeKey, dest: NodeKey | None) -> bool:
         """`get_section_edge_type(...) is data`, told from the keys: it is asked a lot."""
-        return (
-            dest is not None
-            and src[0] == "ArgumentValue"
-            and dest[0] == "CallNodeValue"
-            and src[2] != dest[2]
-        )
+        return dest is not None and src[0] == ARGUMENT and dest[0] == RESULT and src[2] != dest[2]
 
     def _is_shared(self, key: NodeKey) -> bool:
-        return self.entries[key] > 1 and not isinstance(self.nodes[key], CallNode)
+        return self.entries[key] > 1 and key[0] != CALL
 
     def _is_named(self, key: NodeKey) -> bool:
         """Whether a path that comes here stops, because the node has a variable of its own."""
@@ -229,7 +222,7 @@ class _Graph:
         for key in self.order:
             arrived = sorted(waiting.pop(key, ()), key=lambda entry: entry[0])
             yield from (section for _place, section in arrived)
-            if isinstance(self.nodes[key], CallNode):
+            if key[0] == CALL:
                 arguments.update(dest for dest in self.dests[key] if dest is not None)
                 if key != start:
                     continue
@@ -252,7 +245,7 @@ class _Graph:
             first = min(parts, key=self._place_of.__getitem__)
             yield ([head, first] if first in self.meant else [head]), section
         for path in self._paths(head):
-            if path == [None] and isinstance(node, ArgumentValue) and not self._is_shared(head):
+            if path == [None] and head[0] == ARGUMENT and not self._is_shared(head):
                 continue
             yield [head, *path], self._section(node, path)
 
@@ -269,7 +262,7 @@ class _Graph:
         last = path[-1]
         if last is None:
             return Section(head, nodes)
-        if not isinstance(self.nodes[last], CallNode):
+        if last[0] != CALL:
             return Section(head, nodes, renamed=True)
         if len(nodes) > 1 and isinstance(nodes[-2], CallNodeValue):
             nodes.pop()  # The call's result stands for the call.
@@ -280,7 +273,7 @@ class _Graph:
 
     def _paths(self, head: NodeKey) -> Iterator[list[NodeKey | None]]:
         """All ways upstream from a head to where a section ends, leaving out its parts."""
-        if isinstance(self.nodes[head], CallNode):
+        if head[0] == CALL:
             yield [head]
             return
         stack: list[list[NodeKey | None]] = [[head]]
@@ -295,4 +288,4 @@ class _Graph:
             stack.extend([*path, dest] for dest in reversed(dests))
 
     def _is_end(self, key: NodeKey | None) -> bool:
-        return key is None or isinstance(self.nodes[key], CallNode) or self._is_named(key)
+        return key is None or key[0] == CALL or self._is_named(key)

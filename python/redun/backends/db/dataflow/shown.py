@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from html import escape
-from typing import Any
-
-from sqlalchemy.orm import object_session
+from typing import TYPE_CHECKING
 
 from redun.backends.db.dataflow.dom import make_dataflow_dom
+from redun.backends.db.dataflow.nodes import source_of
 from redun.backends.db.dataflow.text import display_dataflow
-from redun.backends.db.dataflow.walk import walk_dataflow
-from redun.backends.db.orm import CallNode, Value
+from redun.backends.db.dataflow.walk import dataflow_of_value
+
+if TYPE_CHECKING:
+    from redun.backends.db.orm import CallNode, Value
 
 __all__ = ["Dataflow"]
 
@@ -23,12 +24,15 @@ class Dataflow:
     ----------
     start : a `Value` of an open repo, or a `CallNode`, whose result is meant.
     name : what the value is called.
+
+    Raises `ValueError` for a detached row.
     """
 
     def __init__(self, start: Value | CallNode, name: str = "value") -> None:
-        value = start.value if isinstance(start, CallNode) else start
-        session: Any = object_session(value)
-        self.sections = list(make_dataflow_dom(walk_dataflow(session.backend, value), name))
+        source = source_of(start)
+        if source is None:
+            raise ValueError(f"{type(start).__name__} row is not attached to a session")
+        self.sections = list(make_dataflow_dom(dataflow_of_value(source, start.value_hash), name))
 
     def __repr__(self) -> str:
         return "\n".join(display_dataflow(self.sections)).rstrip("\n")

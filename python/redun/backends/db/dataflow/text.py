@@ -4,20 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from itertools import islice
-from typing import Any
+from typing import Any, cast
 
-import sqlalchemy as sa
-from sqlalchemy.orm import object_session
-
-from redun.backends.db.bulk import in_chunks
 from redun.backends.db.dataflow.dom import DataflowSectionDOM, call_of
-from redun.backends.db.dataflow.nodes import DataflowNode
-from redun.backends.db.orm import Job
-from redun.backends.db.query.views import Views
+from redun.backends.db.dataflow.nodes import DataflowNode, source_of
+from redun.backends.db.previews import previews
 from redun.backends.db.shown import shown_repr
 
 #: Sections whose values are read together.
 BATCH = 500
+
+_JOBS = "SELECT call_hash, start_time, id, execution_id FROM job WHERE call_hash {in_ids}"
 
 #: Of a call, its newest job and the execution of that.
 Place = tuple[str, str]
@@ -92,10 +89,11 @@ def _batches(dom: Iterable[DataflowSectionDOM]) -> Iterator[list[DataflowSection
 def _shown_values(sections: list[DataflowSectionDOM]) -> dict[str, str]:
     """The values of variables by their hashes, each cut to 200 characters."""
     values = {arg.value.value_hash: arg.value for section in sections for arg in section.args}
-    session = next((object_session(value) for value in values.values()), None)
-    if session is not None:
-        return Views(session).previews(values)
-    return {value_hash: shown_repr(value.preview) for value_hash, value in values.items()}
+    source = next(map(source_of, values.values()), None)
+    if source is not None:
+        return {key: shown_repr(preview) for key, preview in previews(source, values)}
+    # Rows of the ORM that have been taken out of their session.
+    return {key: shown_repr(cast(Any, value).preview) for key, value in values.items()}
 
 
 def _newest_jobs(sections: list[DataflowSectionDOM]) -> dict[str, Place]:
@@ -103,16 +101,14 @@ def _newest_jobs(sections: list[DataflowSectionDOM]) -> dict[str, Place]:
     nodes = [section.assign.node for section in sections]
     nodes += [step.node for section in sections for step in section.routing]
     calls = {call.call_hash: call for call in map(call_of, nodes) if call is not None}
-    session = next((object_session(call) for call in calls.values()), None)
-    if session is None:
+    source = next(map(source_of, calls.values()), None)
+    if source is None:
         return {}
-    query = sa.select(Job.call_hash, Job.start_time, Job.id, Job.execution_id)
-    rows = in_chunks(session, query, Job.call_hash, calls)
-    newest: dict[str, Any] = {}
-    for row in rows:
-        if row.call_hash not in newest or row.start_time > newest[row.call_hash].start_time:
-            newest[row.call_hash] = row
-    return {call_hash: (row.id, row.execution_id) for call_hash, row in newest.items()}
+    newest: dict[str, tuple[Any, ...]] = {}
+    for row in source.rows_among(_JOBS, calls):
+        if row[0] not in newest or row[1] > newest[row[0]][1]:
+            newest[row[0]] = row
+    return {call_hash: (row[2], row[3]) for call_hash, row in newest.items()}
 
 
 def _node_text(prefix: str, display: str, node: DataflowNode | None) -> str:

@@ -7,34 +7,89 @@ depth-first order. It doesn't recurse, so graphs may be of any depth.
 
 from __future__ import annotations
 
-import functools
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
-from typing import Any
+from collections.abc import Collection, Iterable, Iterator
+from typing import Any, Protocol
 
-import sqlalchemy as sa
-
-from redun.backends.db.bulk import in_chunks
 from redun.backends.db.dataflow.nodes import (
+    ARGUMENT,
+    CALL,
+    RESULT,
+    VALUE,
+    AnyArgument,
+    AnyCall,
+    AnyValue,
     ArgumentValue,
     CallNodeValue,
     DataflowEdge,
     DataflowNode,
     NodeKey,
-    node_key,
+    key_of,
 )
-from redun.backends.db.orm import (
-    Argument,
-    ArgumentResult,
-    CallEdge,
-    CallNode,
-    Job,
-    Subvalue,
-    Value,
-)
+from redun.backends.db.dataflow.rows import RowLoader, ValueRow
+from redun.backends.db.source import Source
 
 #: Calls that only wrap a script: its own task and the calling task tell the story.
-IGNORED_TASKS = ("redun.postprocess_script", "redun.script")
+_IGNORED = "('redun.postprocess_script', 'redun.script')"
+
+_PRODUCER = f"""
+WITH RECURSIVE made (call_hash) AS (
+    SELECT call_hash FROM call_node
+    WHERE task_name NOT IN {_IGNORED} AND (
+        value_hash = ?
+        OR value_hash IN (SELECT parent_value_hash FROM subvalue WHERE value_hash = ?)
+    )
+), above (call_hash) AS (
+    SELECT call_edge.parent_id FROM call_edge
+    JOIN made ON call_edge.child_id = made.call_hash
+    UNION
+    SELECT call_edge.parent_id FROM call_edge
+    JOIN above ON call_edge.child_id = above.call_hash
+)
+SELECT made.call_hash FROM made
+LEFT JOIN job ON job.call_hash = made.call_hash
+WHERE made.call_hash NOT IN (SELECT call_hash FROM above)
+GROUP BY made.call_hash
+ORDER BY MAX(job.start_time) DESC NULLS LAST, made.call_hash
+LIMIT 1
+"""
+
+_CONTAINERS = "SELECT value_hash, parent_value_hash FROM subvalue WHERE value_hash {in_ids}"
+
+_ORDERS = "SELECT parent_id, child_id, call_order FROM call_edge WHERE parent_id {in_ids}"
+
+_CHILDREN = f"""
+SELECT call_edge.parent_id, call_node.call_hash, call_node.value_hash
+FROM call_edge JOIN call_node ON call_node.call_hash = call_edge.child_id
+WHERE call_node.task_name NOT IN {_IGNORED} AND call_edge.parent_id {{in_ids}}
+"""
+
+_PARENTS = """
+SELECT call_edge.child_id, call_edge.parent_id, call_node.timestamp
+FROM call_edge JOIN call_node ON call_node.call_hash = call_edge.parent_id
+WHERE call_edge.child_id {in_ids}
+"""
+
+_UPSTREAM = """
+SELECT argument_result.arg_hash, argument.call_hash, argument_result.result_call_hash
+FROM argument_result JOIN argument ON argument.arg_hash = argument_result.arg_hash
+WHERE argument_result.arg_hash {in_ids}
+"""
+
+
+class Loader(Protocol):
+    """Loads rows by their hashes, in bulk."""
+
+    source: Source
+
+    def calls(self, hashes: Collection[str]) -> dict[str, Any]:
+        """Calls by hash."""
+
+    def values(self, hashes: Collection[str]) -> dict[str, Any]:
+        """Values by hash."""
+
+    def arguments(self, calls: Collection[str]) -> Iterable[Any]:
+        """The arguments of calls, in no order."""
 
 
 def walk_dataflow(backend: Any, node: DataflowNode) -> Iterator[DataflowEdge]:
@@ -43,20 +98,40 @@ def walk_dataflow(backend: Any, node: DataflowNode) -> Iterator[DataflowEdge]:
 
     Parameters
     ----------
-    backend : the database backend, or anything with its `session`.
+    backend : the database backend, or anything with its `session`; rows are loaded in it.
     node : where to start: a `Value`, a `CallNode`, or a part of a result or argument.
     """
-    found = _Upstream(backend.session).edges_from(node)
-    start = node_key(node)
-    assert start is not None
+    # Imported here: who asks with `dataflow_of_value` needs no ORM.
+    from redun.backends.db.dataflow.orm_rows import OrmLoader
+
+    return _walk(OrmLoader(backend.session), node)
+
+
+def dataflow_of_value(source: Source, value_hash: str) -> Iterator[DataflowEdge]:
+    """
+    All edges upstream of a value, in the order of `walk_dataflow`, between light rows.
+
+    Parameters
+    ----------
+    source : the repo to read.
+    value_hash : the value to start with.
+    """
+    return _walk(RowLoader(source), ValueRow(value_hash, source))
+
+
+def _walk(loader: Loader, node: DataflowNode) -> Iterator[DataflowEdge]:
+    found = _Upstream(loader).edges_from(node)
+    start = key_of(node)
     seen = {start}
     stack = [start]
     while stack:
         edges = found[stack.pop()]
         yield from edges
         for edge in reversed(edges):
-            key = node_key(edge.dest)
-            if key is not None and key not in seen:
+            if edge.dest is None:
+                continue
+            key = key_of(edge.dest)
+            if key not in seen:
                 seen.add(key)
                 stack.append(key)
 
@@ -64,89 +139,62 @@ def walk_dataflow(backend: Any, node: DataflowNode) -> Iterator[DataflowEdge]:
 class _Upstream:
     """Finds the edges of all nodes upstream of one, a frontier at a time."""
 
-    def __init__(self, session: Any) -> None:
-        self._session = session
-        self._calls: dict[str, CallNode] = {}
-        self._values: dict[str, Value] = {}
+    def __init__(self, loader: Loader) -> None:
+        self._loader = loader
+        self._source = loader.source
+        self._calls: dict[str, AnyCall] = {}
+        self._values: dict[str, AnyValue] = {}
         self._containers: dict[str, set[str]] = {}
-        self._arguments: dict[str, list[Argument]] = {}
+        self._arguments: dict[str, list[AnyArgument]] = {}
         self._orders: dict[str, dict[str, int]] = {}
-        self._queries = _queries()
 
     def edges_from(self, start: DataflowNode) -> dict[NodeKey, list[DataflowEdge]]:
         found: dict[NodeKey, list[DataflowEdge]] = {}
-        frontier: list[DataflowNode] = [start]
+        frontier: dict[NodeKey, DataflowNode] = {key_of(start): start}
         while frontier:
             self._expand(frontier, found)
             fresh: dict[NodeKey, DataflowNode] = {}
-            for node in frontier:
-                for edge in found[node_key(node)]:  # type: ignore[index]
-                    key = node_key(edge.dest)
-                    if edge.dest is not None and key is not None and key not in found:
-                        fresh[key] = edge.dest
-            frontier = list(fresh.values())
+            for known in frontier:
+                for _src, dest in found[known]:
+                    if dest is not None and (key := key_of(dest)) not in found:
+                        fresh[key] = dest
+            frontier = fresh
         return found
 
     def _expand(
-        self, frontier: list[DataflowNode], found: dict[NodeKey, list[DataflowEdge]]
+        self, frontier: dict[NodeKey, DataflowNode], found: dict[NodeKey, list[DataflowEdge]]
     ) -> None:
         """Adds the edges of every node of a frontier."""
-        results = [node for node in frontier if isinstance(node, CallNodeValue)]
-        arguments = [node for node in frontier if isinstance(node, ArgumentValue)]
-        calls = [node for node in frontier if isinstance(node, CallNode)]
+        by_kind: dict[str, list[Any]] = defaultdict(list)
+        for key, node in frontier.items():
+            by_kind[key[0]].append(node)
         dests: dict[NodeKey, list[DataflowNode]] = {}
-        for node in frontier:
-            if isinstance(node, Value):
-                producer = self._producer(node.value_hash)
-                dests["Value", node.value_hash] = [producer] if producer else []
-        dests.update(self._arguments_of(calls))
-        dests.update(self._sources_of_results(results))
-        dests.update(self._sources_of_arguments(arguments))
-        for node in frontier:
-            key = node_key(node)
-            assert key is not None
-            found[key] = [DataflowEdge(node, dest) for dest in dests[key]] or [
-                DataflowEdge(node, None)
-            ]
+        for value in by_kind[VALUE]:
+            dests[key_of(value)] = self._producer(value.value_hash)
+        if calls := by_kind[CALL]:
+            dests.update(self._arguments_of(calls))
+        if results := by_kind[RESULT]:
+            dests.update(self._sources_of_results(results))
+        if arguments := by_kind[ARGUMENT]:
+            dests.update(self._sources_of_arguments(arguments))
+        for key, node in frontier.items():
+            edges = [DataflowEdge(node, dest) for dest in dests[key]]
+            found[key] = edges or [DataflowEdge(node, None)]
 
-    def _producer(self, value_hash: str) -> CallNode | None:
+    def _producer(self, value_hash: str) -> list[DataflowNode]:
         """
         The call that made a value: of those that returned it, alone or inside something, the
         one that ran last. A call that got the value from another of them only passed it on.
         """
-        containers = sa.select(Subvalue.parent_value_hash).where(Subvalue.value_hash == value_hash)
-        made = (
-            sa.select(CallNode.call_hash)
-            .where(sa.or_(CallNode.value_hash == value_hash, CallNode.value_hash.in_(containers)))
-            .where(CallNode.task_name.not_in(IGNORED_TASKS))
-            .cte("made")
-        )
-        above = (
-            sa.select(CallEdge.parent_id.label("call_hash"))
-            .join(made, CallEdge.child_id == made.c.call_hash)
-            .cte("above", recursive=True)
-        )
-        above = above.union(
-            sa.select(CallEdge.parent_id).join(above, CallEdge.child_id == above.c.call_hash)
-        )
-        latest = sa.func.max(Job.start_time)
-        query = (
-            sa.select(made.c.call_hash)
-            .outerjoin(Job, Job.call_hash == made.c.call_hash)
-            .where(made.c.call_hash.not_in(sa.select(above.c.call_hash)))
-            .group_by(made.c.call_hash)
-            .order_by(latest.desc().nulls_last(), made.c.call_hash)
-            .limit(1)
-        )
-        call_hash = self._session.execute(query).scalar()
-        return self._get_calls([call_hash])[call_hash] if call_hash else None
+        call_hash = self._source.cell(_PRODUCER, (value_hash, value_hash))
+        return [self._get_calls([call_hash])[call_hash]] if call_hash else []
 
-    def _arguments_of(self, calls: list[CallNode]) -> dict[NodeKey, list[DataflowNode]]:
+    def _arguments_of(self, calls: list[AnyCall]) -> dict[NodeKey, list[DataflowNode]]:
         """Positional arguments by position, then the others by name."""
         by_call = self._get_arguments([call.call_hash for call in calls])
         self._get_values(arg.value_hash for call in calls for arg in by_call[call.call_hash])
         return {
-            ("CallNode", call.call_hash): [
+            (CALL, call.call_hash): [
                 ArgumentValue(arg, self._values[arg.value_hash]) for arg in by_call[call.call_hash]
             ]
             for call in calls
@@ -155,16 +203,17 @@ class _Upstream:
     def _sources_of_results(self, nodes: list[CallNodeValue]) -> dict[NodeKey, list[DataflowNode]]:
         """The one child call that gave the value, else the call itself."""
         self._get_containers(node.value.value_hash for node in nodes)
-        children: dict[str, dict[str, str]] = defaultdict(dict)
-        query = self._queries["children"]
+        children: dict[str, dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
         calls = {node.call_node.call_hash for node in nodes}
-        for parent, child, result in in_chunks(self._session, query, CallEdge.parent_id, calls):
-            children[parent][child] = result
+        for parent, child, result in self._source.rows_among(_CHILDREN, calls):
+            children[parent][result].add(child)
         givers: dict[NodeKey, list[str]] = {}
         for node in nodes:
             containers = self._containers[node.value.value_hash]
-            results = children[node.call_node.call_hash]
-            givers[node.key] = [child for child, result in results.items() if result in containers]
+            by_result = children[node.call_node.call_hash]
+            # There may be many of either: values that hold this one, and results.
+            common = containers & by_result.keys()
+            givers[node.key] = [child for result in common for child in by_result[result]]
         self._get_calls(found[0] for found in givers.values() if len(found) == 1)
         return {
             node.key: [
@@ -206,16 +255,14 @@ class _Upstream:
     def _latest_parents(self, calls: set[str]) -> dict[str, str]:
         """Of each call, the call that made it; of several, the one that ran last."""
         latest: dict[str, tuple[Any, str]] = {}
-        query = self._queries["parents"]
-        for child, parent, timestamp in in_chunks(self._session, query, CallEdge.child_id, calls):
+        for child, parent, timestamp in self._source.rows_among(_PARENTS, calls):
             if child not in latest or (timestamp, parent) > latest[child]:
                 latest[child] = (timestamp, parent)
         return {child: parent for child, (_timestamp, parent) in latest.items()}
 
     def _upstream_calls(self, arguments: set[str], parents: dict[str, str]) -> dict[str, list[str]]:
         """Of each argument, the calls it was computed from: those called last come first."""
-        query = self._queries["upstream"]
-        rows = list(in_chunks(self._session, query, ArgumentResult.arg_hash, arguments))
+        rows = list(self._source.rows_among(_UPSTREAM, arguments))
         self._get_orders({parents[call] for _arg, call, _result in rows if call in parents})
         self._get_calls(result for _arg, _call, result in rows)
         found: dict[str, list[tuple[int, str]]] = defaultdict(list)
@@ -231,17 +278,15 @@ class _Upstream:
         """The last position of each child within each parent call."""
         missing = {parent for parent in parents if parent not in self._orders}
         self._orders.update({parent: {} for parent in missing})
-        query = self._queries["orders"]
-        for parent, child, order in in_chunks(self._session, query, CallEdge.parent_id, missing):
+        for parent, child, order in self._source.rows_among(_ORDERS, missing):
             orders = self._orders[parent]
             orders[child] = max(order, orders.get(child, -1))
 
-    def _get_arguments(self, calls: Iterable[str]) -> dict[str, list[Argument]]:
+    def _get_arguments(self, calls: Iterable[str]) -> dict[str, list[AnyArgument]]:
         """The arguments of calls: by position, then by name."""
         missing = {call for call in calls if call not in self._arguments}
         self._arguments.update({call: [] for call in missing})
-        query = self._queries["arguments"]
-        for (arg,) in in_chunks(self._session, query, Argument.call_hash, missing):
+        for arg in self._loader.arguments(missing):
             self._arguments[arg.call_hash].append(arg)
         for call in missing:
             self._arguments[call].sort(
@@ -249,49 +294,19 @@ class _Upstream:
             )
         return self._arguments
 
-    def _get_calls(self, hashes: Iterable[str]) -> dict[str, CallNode]:
+    def _get_calls(self, hashes: Iterable[str]) -> dict[str, AnyCall]:
         missing = {key for key in hashes if key not in self._calls}
-        for (call,) in in_chunks(
-            self._session, self._queries["calls"], CallNode.call_hash, missing
-        ):
-            self._calls[call.call_hash] = call
+        self._calls.update(self._loader.calls(missing))
         return self._calls
 
     def _get_values(self, hashes: Iterable[str]) -> None:
         missing = {key for key in hashes if key not in self._values}
-        for (value,) in in_chunks(
-            self._session, self._queries["values"], Value.value_hash, missing
-        ):
-            self._values[value.value_hash] = value
+        self._values.update(self._loader.values(missing))
 
     def _get_containers(self, hashes: Iterable[str]) -> None:
         """Of each value, itself and the values that hold it."""
         missing = {key for key in hashes if key not in self._containers}
         for value_hash in missing:
             self._containers[value_hash] = {value_hash}
-        query = self._queries["containers"]
-        for child, parent in in_chunks(self._session, query, Subvalue.value_hash, missing):
+        for child, parent in self._source.rows_among(_CONTAINERS, missing):
             self._containers[child].add(parent)
-
-
-@functools.cache
-def _queries() -> dict[str, sa.Select[Any]]:
-    """The statements that a walk asks for one frontier after the other."""
-    return {
-        "arguments": sa.select(Argument),
-        "calls": sa.select(CallNode),
-        "values": sa.select(Value),
-        "containers": sa.select(Subvalue.value_hash, Subvalue.parent_value_hash),
-        "orders": sa.select(CallEdge.parent_id, CallEdge.child_id, CallEdge.call_order),
-        "children": (
-            sa.select(CallEdge.parent_id, CallNode.call_hash, CallNode.value_hash)
-            .join(CallNode, CallNode.call_hash == CallEdge.child_id)
-            .where(CallNode.task_name.not_in(IGNORED_TASKS))
-        ),
-        "parents": sa.select(CallEdge.child_id, CallEdge.parent_id, CallNode.timestamp).join(
-            CallNode, CallNode.call_hash == CallEdge.parent_id
-        ),
-        "upstream": sa.select(
-            ArgumentResult.arg_hash, Argument.call_hash, ArgumentResult.result_call_hash
-        ).join(Argument, Argument.arg_hash == ArgumentResult.arg_hash),
-    }
