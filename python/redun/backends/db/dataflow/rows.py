@@ -41,9 +41,7 @@ class CallRow:
     """
     A call. `key` tells it as a node.
 
-    Parameters
-    ----------
-    arguments : given where the names of the positional ones can't be read from the task's source.
+    Its `arguments` are there where the task's source doesn't give names to the positional ones.
     """
 
     __slots__ = ("arguments", "call_hash", "key", "source", "task", "value_hash")
