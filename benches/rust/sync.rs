@@ -74,6 +74,7 @@ fn is_held(held: u32, kind: Kind, id: &Id) -> bool {
 fn run(held: u32) -> u64 {
     let options = Options {
         batch: BATCH,
+        transaction: 10 * BATCH,
         deep: false,
         dry_run: false,
     };

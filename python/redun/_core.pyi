@@ -282,16 +282,17 @@ class SyncPlanner:
         batch: int = 2000,
         deep: bool = False,
         dry_run: bool = False,
+        transaction: int = 2000,
     ) -> SyncPlanner:
         """A planner for what `roots` (kind, id) own, or for all that the source holds.
 
-        `batch` is the number of ids in a question and of records in a transaction. `deep` looks below
-        what the target holds; `dry_run` is for hosts that don't write. Both take memory for each
-        record. Raises `CoreError` for an unknown kind or an empty batch.
+        `batch` is the number of ids in a question, `transaction` that of records in a transaction.
+        `deep` looks below what the target holds; `dry_run` is for hosts that don't write. Both take
+        memory for each record. Raises `CoreError` for an unknown kind or an empty batch.
         """
 
     def next(self) -> tuple[str, str, str, list[Any]]:
-        """The next step: `(verb, side, kind, ids)`, the ids of `transfer` being `(kind, ids, open)`.
+        """The next step: `(verb, side, kind, ids)`, those of `transfer` `(kind, ids, open, again)`.
 
         Raises `CoreError` if the last one was not answered.
         """
@@ -299,8 +300,8 @@ class SyncPlanner:
     def feed_ids(self, ids: list[str]) -> None:
         """The answer to `executions`, `tags` and `has`."""
 
-    def feed_edges(self, edges: list[Any]) -> None:
-        """Part of the answer to `children`: `(parent, kind, child)`."""
+    def feed_edges(self, kinds: list[str] | tuple[str, ...], rows: list[Any]) -> None:
+        """Part of the answer to `children`: `(parent, child, ...)`, a child of each kind or None."""
 
     def feed_end(self) -> None:
         """The end of the answer to `children`."""

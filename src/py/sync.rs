@@ -3,7 +3,8 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyList, PyTuple};
+use pyo3::pybacked::PyBackedStr;
+use pyo3::types::{PyDict, PyList, PyString, PyTuple};
 
 use crate::error::{Error, Result};
 use crate::sync::{Edge, Id, Kind, Options, Owner, Planner, Side, Step, TagOwner};
@@ -22,14 +23,15 @@ impl PySyncPlanner {
 #[pymethods]
 impl PySyncPlanner {
     #[new]
-    #[pyo3(signature = (roots = None, batch = 2000, deep = false, dry_run = false))]
+    #[pyo3(signature = (roots = None, batch = 2000, deep = false, dry_run = false, transaction = 2000))]
     fn new(
         roots: Option<Vec<(String, String)>>,
         batch: usize,
         deep: bool,
         dry_run: bool,
+        transaction: usize,
     ) -> Result<Self> {
-        if batch == 0 {
+        if batch == 0 || transaction == 0 {
             return Err(malformed("a batch holds at least one record"));
         }
         let root = |(name, id): (String, String)| Ok((kind(&name)?, Id::new(&id)));
@@ -37,6 +39,7 @@ impl PySyncPlanner {
             roots.map(|roots| roots.into_iter().map(root).collect());
         let options = Options {
             batch,
+            transaction,
             deep,
             dry_run,
         };
@@ -48,21 +51,15 @@ impl PySyncPlanner {
         write_step(py, step)
     }
 
-    fn feed_ids(&self, ids: Vec<String>) -> Result<()> {
+    fn feed_ids(&self, ids: Vec<PyBackedStr>) -> Result<()> {
         let ids = ids.iter().map(|id| Id::new(id)).collect();
         self.lock().feed_ids(ids)
     }
 
-    fn feed_edges(&self, edges: Vec<(String, String, String)>) -> Result<()> {
-        let edge = |(parent, name, child): (String, String, String)| {
-            Ok(Edge {
-                parent: Id::new(&parent),
-                kind: kind(&name)?,
-                child: Id::new(&child),
-            })
-        };
-        let edges: Result<Vec<Edge>> = edges.into_iter().map(edge).collect();
-        self.lock().feed_edges(edges?)
+    fn feed_edges(&self, kinds: Vec<String>, rows: &Bound<'_, PyList>) -> PyResult<()> {
+        let kinds: Result<Vec<Kind>> = kinds.iter().map(|name| kind(name)).collect();
+        let edges = read_edges(&kinds?, rows)?;
+        Ok(self.lock().feed_edges(edges)?)
     }
 
     fn feed_end(&self) -> Result<()> {
@@ -132,6 +129,27 @@ fn texts<'py>(py: Python<'py>, ids: &[Id]) -> PyResult<Bound<'py, PyList>> {
     PyList::new(py, ids.iter().map(ToString::to_string))
 }
 
+/// The edges of rows: an id and what it owns, one of each of the kinds or `None`.
+fn read_edges(kinds: &[Kind], rows: &Bound<'_, PyList>) -> PyResult<Vec<Edge>> {
+    let mut edges = Vec::with_capacity(rows.len() * kinds.len());
+    for row in rows {
+        let row = row.cast::<PyTuple>()?;
+        let parent = Id::new(row.get_borrowed_item(0)?.cast::<PyString>()?.to_str()?);
+        for (&kind, at) in kinds.iter().zip(1..) {
+            let child = row.get_borrowed_item(at)?;
+            if child.is_none() {
+                continue;
+            }
+            edges.push(Edge {
+                parent: parent.clone(),
+                kind,
+                child: Id::new(child.cast::<PyString>()?.to_str()?),
+            });
+        }
+    }
+    Ok(edges)
+}
+
 /// `(verb, side, kind, what)`; what does not apply is empty.
 fn write_step(py: Python<'_>, step: Step) -> PyResult<Bound<'_, PyTuple>> {
     let nothing: &[Id] = &[];
@@ -147,7 +165,12 @@ fn write_step(py: Python<'_>, step: Step) -> PyResult<Bound<'_, PyTuple>> {
         Step::Transfer(parts) => {
             let list = PyList::empty(py);
             for part in parts {
-                list.append((part.kind.name(), texts(py, &part.ids)?, part.open))?;
+                list.append((
+                    part.kind.name(),
+                    texts(py, &part.ids)?,
+                    part.open,
+                    part.again,
+                ))?;
             }
             return ("transfer", "target", "", list).into_pyobject(py);
         }

@@ -137,7 +137,6 @@ impl Closure {
                 let node = &done.nodes[node as usize];
                 if node.kind == kind && node.wanted {
                     outbox.push(kind, false, node.id.clone());
-                    outbox.count(kind);
                     known.insert(kind, node.id.clone());
                 }
             }

@@ -205,7 +205,6 @@ impl JobWalk {
                     tools.known.insert(Kind::Execution, execution.clone());
                 }
                 tools.outbox.push(Kind::Execution, open, execution);
-                tools.outbox.count(Kind::Execution);
             }
             if visit.held {
                 // Only its calls may need repair.
@@ -218,7 +217,6 @@ impl JobWalk {
                 tools.known.insert(Kind::Job, visit.job.clone());
             }
             tools.outbox.push(Kind::Job, open, visit.job.clone());
-            tools.outbox.count(Kind::Job);
             if open && visit.ended {
                 self.opened.push((visit.job, visit.call));
             }

@@ -22,7 +22,7 @@
 //! # Order
 //! Values before what contains them, then calls after the calls they made, then jobs. Jobs refer to
 //! their parents and are owned by them, so they are written parents first and *open*, and end once all
-//! below them is there. Each transaction leaves the target closed; a transfer that is cut is completed
+//! below them is there; where both fall into one transaction, they are written once. Each transaction leaves the target closed; a transfer that is cut is completed
 //! by the next one, since what it left open is asked for.
 //!
 //! # Memory

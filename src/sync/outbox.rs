@@ -2,24 +2,38 @@
 
 use std::collections::VecDeque;
 
+use rustc_hash::FxHashSet;
+
 use super::id::Id;
 use super::step::{Kind, Part};
 
 #[derive(Default)]
 pub struct Outbox {
     waiting: VecDeque<(Kind, bool, Id)>,
+    /// Jobs that wait or were taken as open, and whose ends were not taken yet.
+    opened: FxHashSet<Id>,
     planned: [u64; Kind::ALL.len()],
 }
 
 impl Outbox {
     /// Appends a record; `open` as in [`Part`], of an execution that of its root job, which follows.
+    ///
+    /// It counts as planned, unless it is a job that came before, open.
     pub fn push(&mut self, kind: Kind, open: bool, id: Id) {
+        if kind == Kind::Job {
+            let is_known = if open {
+                !self.opened.insert(id.clone())
+            } else {
+                self.opened.contains(&id)
+            };
+            if is_known && open {
+                return;
+            }
+            self.planned[kind as usize] += u64::from(!is_known);
+        } else {
+            self.planned[kind as usize] += 1;
+        }
         self.waiting.push_back((kind, open, id));
-    }
-
-    /// Counts a record as planned. Apart from `push`, since jobs may be written twice.
-    pub fn count(&mut self, kind: Kind) {
-        self.planned[kind as usize] += 1;
     }
 
     /// Records planned so far, by kind.
@@ -35,36 +49,83 @@ impl Outbox {
         self.waiting.is_empty()
     }
 
-    /// Takes at most about `limit` records: an execution and its root job stay together, and jobs
-    /// that are open and others do not, so that what a transaction did can be counted.
+    /// Takes at most about `limit` records: an execution and its root job stay together. A job whose
+    /// end is among them is taken once, ended.
     pub fn take(&mut self, limit: usize) -> Vec<Part> {
-        let mut parts: Vec<Part> = Vec::new();
+        let mut taken = Taken::default();
         let mut count = 0;
-        let mut jobs_open = None;
-        while let Some((kind, open, _)) = self.waiting.front() {
-            let (kind, open) = (*kind, *open);
-            if matches!(kind, Kind::Job | Kind::Execution) && *jobs_open.get_or_insert(open) != open
-            {
-                break;
-            }
-            let Some((_, _, id)) = self.waiting.pop_front() else {
-                break;
-            };
-            let open = open && kind == Kind::Job;
-            match parts.last_mut() {
-                Some(part) if part.kind == kind && part.open == open => part.ids.push(id),
-                _ => parts.push(Part {
-                    kind,
-                    open,
-                    ids: vec![id],
-                }),
+        while let Some((kind, open, id)) = self.waiting.pop_front() {
+            match kind {
+                Kind::Execution => taken.executions.push(id),
+                Kind::Job if open => taken.open(id),
+                Kind::Job => {
+                    let was_opened = self.opened.remove(&id);
+                    taken.end(id, was_opened);
+                }
+                Kind::Call => taken.calls.push(id),
+                Kind::Value => taken.values.push(id),
+                Kind::Tag => taken.tags.push(id),
             }
             count += 1;
             if count >= limit && kind != Kind::Execution {
                 break;
             }
         }
-        parts
+        taken.into_parts()
+    }
+}
+
+/// The records of one transaction, by what is done with them.
+#[derive(Default)]
+struct Taken {
+    values: Vec<Id>,
+    calls: Vec<Id>,
+    executions: Vec<Id>,
+    /// Jobs without their ends.
+    opened: Vec<Id>,
+    /// Those of them that still are.
+    open: FxHashSet<Id>,
+    ended: Vec<Id>,
+    /// Jobs that end, and were opened by an earlier transaction.
+    again: Vec<Id>,
+    tags: Vec<Id>,
+}
+
+impl Taken {
+    fn open(&mut self, job: Id) {
+        self.open.insert(job.clone());
+        self.opened.push(job);
+    }
+
+    fn end(&mut self, job: Id, was_opened: bool) {
+        if was_opened && !self.open.remove(&job) {
+            self.again.push(job);
+        } else {
+            self.ended.push(job);
+        }
+    }
+
+    /// What others refer to comes first.
+    fn into_parts(mut self) -> Vec<Part> {
+        self.opened.retain(|job| self.open.contains(job));
+        let part = |kind, ids| (kind, false, false, ids);
+        let parts = [
+            part(Kind::Value, self.values),
+            part(Kind::Call, self.calls),
+            part(Kind::Execution, self.executions),
+            (Kind::Job, true, false, self.opened),
+            (Kind::Job, false, false, self.ended),
+            (Kind::Job, false, true, self.again),
+            part(Kind::Tag, self.tags),
+        ];
+        let filled = parts.into_iter().filter(|(_, _, _, ids)| !ids.is_empty());
+        let part = |(kind, open, again, ids)| Part {
+            kind,
+            open,
+            again,
+            ids,
+        };
+        filled.map(part).collect()
     }
 }
 
@@ -76,6 +137,11 @@ mod tests {
         Id::Uuid([number; 16])
     }
 
+    fn shape(parts: &[Part]) -> Vec<(Kind, bool, bool, usize)> {
+        let of = |part: &Part| (part.kind, part.open, part.again, part.ids.len());
+        parts.iter().map(of).collect()
+    }
+
     #[test]
     fn batches_are_bounded_and_keep_executions_with_their_root_jobs() {
         let mut outbox = Outbox::default();
@@ -85,22 +151,38 @@ mod tests {
         outbox.push(Kind::Job, true, id(4));
         outbox.push(Kind::Job, false, id(5));
         let parts = outbox.take(3);
-        let shape: Vec<_> = parts
-            .iter()
-            .map(|part| (part.kind, part.open, part.ids.len()))
-            .collect();
         let expected = [
-            (Kind::Value, false, 2),
-            (Kind::Execution, false, 1),
-            (Kind::Job, true, 1),
+            (Kind::Value, false, false, 2),
+            (Kind::Execution, false, false, 1),
+            (Kind::Job, true, false, 1),
         ];
-        assert_eq!(shape, expected);
+        assert_eq!(shape(&parts), expected);
         assert_eq!(outbox.len(), 1);
         outbox.push(Kind::Value, false, id(6));
-        outbox.push(Kind::Job, true, id(7));
         let parts = outbox.take(10);
-        assert_eq!(parts.len(), 2, "the open job waits");
-        assert_eq!(outbox.take(10).len(), 1);
+        let kinds: Vec<Kind> = parts.iter().map(|part| part.kind).collect();
+        assert_eq!(kinds, [Kind::Value, Kind::Job], "jobs follow what they own");
         assert!(outbox.is_empty());
+    }
+
+    #[test]
+    fn a_job_is_written_and_counted_once_unless_its_end_comes_later() {
+        let mut outbox = Outbox::default();
+        for job in [1, 2] {
+            outbox.push(Kind::Job, true, id(job));
+        }
+        outbox.push(Kind::Job, true, id(1));
+        outbox.push(Kind::Job, false, id(3));
+        outbox.push(Kind::Job, false, id(2));
+        let open = |ids: &[u8]| (Kind::Job, true, false, ids.len());
+        let parts = outbox.take(10);
+        let expected = [open(&[1]), (Kind::Job, false, false, 2)];
+        assert_eq!(shape(&parts), expected);
+        assert_eq!(parts[0].ids, [id(1)]);
+        assert_eq!(parts[1].ids, [id(3), id(2)]);
+        outbox.push(Kind::Job, false, id(1));
+        assert_eq!(shape(&outbox.take(10)), [(Kind::Job, false, true, 1)]);
+        assert_eq!(outbox.planned()[Kind::Job as usize], 3);
+        assert!(outbox.opened.is_empty());
     }
 }

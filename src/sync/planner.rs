@@ -15,8 +15,11 @@ use crate::error::{Error, Result};
 /// How a transfer is planned.
 #[derive(Clone, Copy, Debug)]
 pub struct Options {
-    /// Ids in one question, records in one transaction; at least 1.
+    /// Ids in one question; at least 1.
     pub batch: usize,
+    /// Records in one transaction, about; at least 1. The more, the fewer pages of a database are
+    /// written again and again.
+    pub transaction: usize,
     /// Look below what the target holds, too. Takes memory for every record that is looked at.
     pub deep: bool,
     /// Nothing will be written: remember all that would have been. Takes memory for it.
@@ -120,7 +123,7 @@ impl Planner {
             if let Some(next) = self.follow_up.take() {
                 return next;
             }
-            if self.outbox.len() >= self.options.batch {
+            if self.outbox.len() >= self.options.transaction {
                 return self.transfer();
             }
             if self.closure.is_active() {
@@ -187,7 +190,7 @@ impl Planner {
     }
 
     fn transfer(&mut self) -> (Asker, Step) {
-        let parts = self.outbox.take(self.options.batch);
+        let parts = self.outbox.take(self.options.transaction);
         (Asker::Outbox, Step::Transfer(parts))
     }
 

@@ -104,26 +104,19 @@ impl JobRoots {
     }
 
     fn write(&mut self, jobs: &mut JobWalk, tools: &mut Tools<'_>) {
-        let given: FxHashSet<Id> = self.given.iter().cloned().collect();
+        let mut written = FxHashSet::default();
         for job in self.parents_first() {
-            // Given jobs are counted when they are walked to.
-            let counted = !given.contains(&job);
             let owner = &self.owners[&job];
             if owner.parent.is_none() {
                 let execution = owner.execution.clone();
                 tools.outbox.push(Kind::Execution, true, execution);
-                if counted {
-                    tools.outbox.count(Kind::Execution);
-                }
+                written.insert(job.clone());
             }
             tools.outbox.push(Kind::Job, true, job);
-            if counted {
-                tools.outbox.count(Kind::Job);
-            }
         }
         for job in std::mem::take(&mut self.given) {
             match self.owners.get(&job) {
-                Some(owner) if owner.parent.is_none() => {
+                Some(owner) if owner.parent.is_none() && !written.contains(&job) => {
                     jobs.add_execution(owner.execution.clone(), job);
                 }
                 _ => jobs.add(job),

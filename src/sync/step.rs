@@ -98,6 +98,8 @@ pub struct Part {
     pub kind: Kind,
     /// Jobs only: without their ends.
     pub open: bool,
+    /// Jobs only: an earlier transaction of this transfer copied them open, now come their ends.
+    pub again: bool,
     /// The records, in order.
     pub ids: Vec<Id>,
 }
@@ -121,7 +123,8 @@ pub enum Step {
     JobOwners(Vec<Id>),
     /// What those of these tags that the source holds are about: `feed_tag_owners`.
     TagOwners(Vec<Id>),
-    /// Copy these from source to target in one transaction: `transferred`.
+    /// Copy these from source to target in one transaction, those that others need first, each
+    /// but once: `transferred`.
     Transfer(Vec<Part>),
     /// Nothing is left to do.
     Done,

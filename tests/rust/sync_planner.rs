@@ -8,6 +8,7 @@ use crate::sync_repo::{id, transfer, Job, Records, Repo, Tag};
 fn options(batch: usize) -> Options {
     Options {
         batch,
+        transaction: 3 * batch,
         deep: false,
         dry_run: false,
     }
