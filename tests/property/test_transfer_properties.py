@@ -69,10 +69,10 @@ def end(number: int) -> Records:
 
 
 class World:
-    """Two databases and a bundle, and what has been recorded where."""
+    """Two databases in files and a bundle, and what has been recorded where."""
 
     def __init__(self, directory: str) -> None:
-        self.backends = [RedunBackendDb("sqlite:///:memory:") for _ in range(2)]
+        self.backends = [RedunBackendDb(f"sqlite:///{directory}/{n}.db") for n in range(2)]
         for backend in self.backends:
             backend.load()
         self.bundle = BundleStore(f"{directory}/some.redun")

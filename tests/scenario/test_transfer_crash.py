@@ -41,8 +41,8 @@ def fill(backend, name, jobs):
     backend.record(records)
     backend.flush()
 
-def open_repo(path):
-    backend = RedunBackendDb(f"sqlite:///{path}")
+def open_repo(path, **config):
+    backend = RedunBackendDb(f"sqlite:///{path}", config)
     backend.load()
     return backend
 """
@@ -53,20 +53,27 @@ PUSH = (
 import os, signal
 from redun.sync.transfer import transfer
 
-source, target, batch, last = open_repo(sys.argv[1]), open_repo(sys.argv[2]), *map(int, sys.argv[3:])
+how, batch, last = sys.argv[3], *map(int, sys.argv[4:])
+# Databases copy among themselves, unless payloads have to be looked after.
+config = {"value_store_path": f"{sys.argv[2]}.values"} if how == "rows" else {}
+source, target = open_repo(sys.argv[1]), open_repo(sys.argv[2], **config)
 done = 0
-writer = target.records._writer
-write = writer.write
 
-def write_and_die(connection, rows):
-    global done
-    done += 1
-    counts = write(connection, rows)
-    if done == last:
-        os.kill(os.getpid(), signal.SIGKILL)
-    return counts
+def dying(write):
+    def write_and_die(*args):
+        global done
+        done += 1
+        counts = write(*args)
+        if done == last:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return counts
+    return write_and_die
 
-writer.write = write_and_die
+if how == "rows":
+    target.records._writer.write = dying(target.records._writer.write)
+else:
+    from redun.backends.db import attached
+    attached._Attempt._copy = dying(attached._Attempt._copy)
 print(transfer(source.records, target.records, verify=False, batch=batch).total)
 """
 )
@@ -119,30 +126,45 @@ def rows(path: Path) -> dict[str, list[Any]]:
         connection.close()
 
 
-@pytest.mark.parametrize("last", [1, 2, 5, 9, 14])
-def test_a_killed_push_is_completed_by_the_next(tmp_path: Path, source: Path, last: int) -> None:
+@pytest.mark.parametrize(
+    ("how", "last"),
+    [
+        ("rows", 1),
+        ("rows", 9),
+        ("attached", 1),
+        ("attached", 10),
+        ("attached", 40),
+        ("attached", 77),
+    ],
+)
+def test_a_killed_push_is_completed_by_the_next(
+    tmp_path: Path, source: Path, how: str, last: int
+) -> None:
     target = tmp_path / "target.db"
-    killed = run(PUSH, source, target, 100, last)
+    killed = run(PUSH, source, target, how, 100, last)
     assert killed.returncode == -signal.SIGKILL, killed.stderr
     before = rows(target)
     ended = {row[0] for row in before["job"] if row[2] is not None}
     assert {row[0] for row in rows(source)["job"] if row[6] in ended} <= {
         row[0] for row in before["job"]
     }
-    done = run(PUSH, source, target, 100, 0)
+    done = run(PUSH, source, target, how, 100, 0)
     assert done.returncode == 0, done.stderr
     assert rows(target) == rows(source)
-    assert run(PUSH, source, target, 100, 0).stdout == "0\n"
+    assert run(PUSH, source, target, how, 100, 0).stdout == "0\n"
 
 
-def test_pushing_to_a_repo_that_somebody_else_writes_to(tmp_path: Path, source: Path) -> None:
+@pytest.mark.parametrize("how", ["rows", "attached"])
+def test_pushing_to_a_repo_that_somebody_else_writes_to(
+    tmp_path: Path, source: Path, how: str
+) -> None:
     target = tmp_path / "target.db"
     assert run(f"{RECORD}\nopen_repo(sys.argv[1]).close()", target).returncode == 0
     command = [sys.executable, "-c", WRITE, str(target)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as writer:
         assert writer.stdout is not None
         assert writer.stdout.readline() == "0\n"
-        done = run(PUSH, source, target, 50, 0)
+        done = run(PUSH, source, target, how, 50, 0)
         assert done.returncode == 0, done.stderr
         writer.stdout.read()
     assert writer.returncode == 0

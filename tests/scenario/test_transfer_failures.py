@@ -93,7 +93,8 @@ def assert_closed(source: RedunBackendDb, target: RedunBackendDb) -> None:
     """What the target holds is whole: it has all that the source says belongs to it."""
     for kind, held in content(target).items():
         ended = target.records.has(kind, held)  # Of jobs, those that promise their children.
-        owned = {edge.child for edges in source.records.children(kind, ended) for edge in edges}
+        batches = source.records.children(kind, ended)
+        owned = {child for _, rows in batches for row in rows for child in row[1:] if child}
         assert owned <= set(target.records.find(owned))
     jobs = content(target)["Job"].values()
     owners = {owner for job in jobs for owner in (job["execution_id"], job["parent_id"]) if owner}

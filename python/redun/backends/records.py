@@ -27,12 +27,16 @@ ID_FIELDS = {
 }
 
 
-class Edge(NamedTuple):
-    """Record `parent`, of the kind that was asked about, owns record `child`."""
+class Edges(NamedTuple):
+    """
+    Which records own others.
 
-    parent: str
-    kind: str
-    child: str
+    Each of `rows` begins with the id of a record of the kind that was asked about; ids of records that
+    it owns follow, one of each of `kinds` or None.
+    """
+
+    kinds: tuple[str, ...]
+    rows: list[Any]
 
 
 class JobState(NamedTuple):
@@ -62,12 +66,17 @@ class Part(NamedTuple):
     Records of one kind to copy.
 
     Those of jobs that are `open` are copied as if the job had not ended: `cached` false, and no
-    `end_time` and `call_hash`.
+    `end_time` and `call_hash`. Those that come `again` were copied open before.
     """
 
     kind: str
     ids: Sequence[str]
     open: bool = False
+    again: bool = False
+
+
+#: Copies records in one transaction; returns how many were new or ended a job, by kind.
+Receive: TypeAlias = Callable[[Sequence[Part]], dict[str, int]]
 
 
 class RecordError(RedunError, ValueError):

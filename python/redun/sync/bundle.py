@@ -9,7 +9,8 @@ docs/design/0005-bundles.md says why it is as it is.
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from redun.backends.records import ID_FIELDS, Record, owned
@@ -20,10 +21,10 @@ from redun.sync.bundle_segment import Cache, Segment, SegmentBuilder
 from redun.sync.paths import is_bundle_path
 from redun.sync.store import (
     BATCH,
-    Edge,
+    Edges,
     JobOwner,
     JobState,
-    Part,
+    Receive,
     RecordKind,
     RecordStore,
     TagOwner,
@@ -174,17 +175,18 @@ class BundleStore:
             )
         return owners
 
-    def children(self, kind: str, ids: Collection[str]) -> Iterator[list[Edge]]:
-        """The edges to what records own, in batches."""
-        edges: list[Edge] = []
+    def children(self, kind: str, ids: Collection[str]) -> Iterator[Edges]:
+        """What records own, in batches."""
+        rows: dict[str, list[tuple[str, str]]] = {kind: [] for kind in KINDS}
         for record in self.get(kind, ids):
             record_id = _record_id(record)
-            edges += [Edge(record_id, *child) for child in owned(record)]
-            if len(edges) >= BATCH:
-                yield edges
-                edges = []
-        if edges:
-            yield edges
+            for child_kind, child in owned(record):
+                rows[child_kind].append((record_id, child))
+            for child_kind, some in rows.items():
+                if len(some) >= BATCH:
+                    yield Edges((child_kind,), some)
+                    rows[child_kind] = []
+        yield from (Edges((child_kind,), some) for child_kind, some in rows.items() if some)
 
     def resolve(self, reference: str) -> list[tuple[str, str]]:
         """(kind, id) of the records that an id, a prefix of one, or `-` means."""
@@ -285,11 +287,10 @@ class BundleStore:
             self.flush()
         return counts
 
-    def put_from(
-        self, source: RecordStore, parts: Sequence[Part], verify: bool = True
-    ) -> dict[str, int] | None:
+    @contextmanager
+    def receiver(self, source: RecordStore, verify: bool = True) -> Iterator[Receive | None]:
         """There is no faster way than `get` and `put`."""
-        return None
+        yield None
 
     def _add(self, batch: list[tuple[str, str, Record]], counts: dict[str, int]) -> None:
         by_kind: dict[str, list[str]] = {}

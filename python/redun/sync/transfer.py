@@ -8,7 +8,7 @@ from typing import Any
 
 from redun._core import SyncPlanner
 from redun.backends.records import Record
-from redun.sync.store import BATCH, Part, RecordKind, RecordStore
+from redun.sync.store import BATCH, TRANSACTION, Part, RecordKind, RecordStore
 
 #: Names of what is counted, one and several, in the order of telling.
 NOUNS = {
@@ -22,15 +22,9 @@ NOUNS = {
 
 @dataclass
 class Counts:
-    """
-    Records copied so far, or in a dry run to be copied, by kind.
-
-    Jobs count once, although those with children are written twice: open, then ended.
-    """
+    """Records copied so far, or in a dry run to be copied, by kind."""
 
     by_kind: dict[str, int] = field(default_factory=dict)
-    _opened: int = 0
-    _ended: int = 0
 
     @property
     def total(self) -> int:
@@ -38,18 +32,12 @@ class Counts:
         return sum(self.by_kind.values())
 
     def add(self, counts: dict[str, int], parts: Sequence[Part]) -> None:
-        """Adds what one transaction wrote."""
+        """Adds what one transaction wrote. Jobs that it ended and an earlier one opened count once."""
+        again = {part.kind: len(part.ids) for part in parts if part.again}
         for kind, count in counts.items():
-            if kind != RecordKind.JOB.value:
-                self.by_kind[kind] = self.by_kind.get(kind, 0) + count
-        jobs = counts.get(RecordKind.JOB.value, 0)
-        if all(part.open for part in parts if part.kind == RecordKind.JOB.value):
-            self._opened += jobs
-        else:
-            self._ended += jobs
-        written = max(self._opened, self._ended)
-        if written:
-            self.by_kind[RecordKind.JOB.value] = written
+            new = count - again.get(kind, 0)
+            if new > 0:
+                self.by_kind[kind] = self.by_kind.get(kind, 0) + new
 
     def describe(self) -> str:
         """`2 executions, 1 job`; only what there is."""
@@ -69,7 +57,7 @@ def transfer(
     deep: bool = False,
     dry_run: bool = False,
     verify: bool = True,
-    batch: int = BATCH,
+    batch: int = TRANSACTION,
     progress: Callable[[Counts], object] | None = None,
 ) -> Counts:
     """
@@ -81,38 +69,36 @@ def transfer(
     deep : look below what the target holds, too, to repair it.
     dry_run : only count.
     verify : refuse records whose content does not match their ids.
-    batch : records in one transaction.
+    batch : records in one transaction, about.
     progress : called after each transaction with the counts so far.
 
     Raises what the stores raise; what was copied before stays, and the next transfer goes on.
     """
-    planner = SyncPlanner(None if roots is None else list(roots), batch, deep, dry_run)
+    planner = SyncPlanner(
+        None if roots is None else list(roots), min(batch, BATCH), deep, dry_run, batch
+    )
     counts = Counts()
     host = _Host(source, target, planner)
-    while True:
-        verb, side, kind, what = planner.next()
-        if verb == "done":
-            break
-        if verb != "transfer":
-            host.answer(verb, side, kind, what)
-            continue
-        if not dry_run:
-            parts = [Part(*part) for part in what]
-            counts.add(copy(source, target, parts, verify), parts)
-        planner.transferred()
-        if dry_run:
-            counts.by_kind = {kind: count for kind, count in planner.planned().items() if count}
-        if progress is not None:
-            progress(counts)
+    with target.receiver(source, verify) as receive:
+        while True:
+            verb, side, kind, what = planner.next()
+            if verb == "done":
+                break
+            if verb != "transfer":
+                host.answer(verb, side, kind, what)
+                continue
+            if dry_run:
+                counts.by_kind = {kind: count for kind, count in planner.planned().items() if count}
+            else:
+                parts = [Part(*part) for part in what]
+                if receive is not None:
+                    counts.add(receive(parts), parts)
+                else:
+                    counts.add(target.put(_records(source, parts), verify), parts)
+            planner.transferred()
+            if progress is not None:
+                progress(counts)
     return counts
-
-
-def copy(
-    source: RecordStore, target: RecordStore, parts: Sequence[Part], verify: bool = True
-) -> dict[str, int]:
-    """Copies records in one transaction; returns how many were new or ended a job, by kind."""
-    counts = target.put_from(source, parts, verify)
-    return target.put(_records(source, parts), verify) if counts is None else counts
 
 
 def _records(source: RecordStore, parts: Sequence[Part]) -> Iterator[Record]:
@@ -150,7 +136,7 @@ class _Host:
             planner.feed_ids(list(self._stores[side].has(kind, ids)))
         elif verb == "children":
             for edges in source.children(kind, ids):
-                planner.feed_edges(edges)
+                planner.feed_edges(edges.kinds, edges.rows)
             planner.feed_end()
         elif verb == "job_states":
             states = self._stores[side].job_states(ids)

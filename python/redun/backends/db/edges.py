@@ -79,7 +79,9 @@ OWNED = {
 SUBTREE_TASKS = Edge(
     "CallNode.subtree_task",
     "Task",
-    "SELECT call_hash, task_hash FROM call_subtree_task WHERE call_hash {in_ids}",
+    # One of the calls will do.
+    "SELECT min(call_hash), task_hash FROM call_subtree_task WHERE call_hash {in_ids} "
+    "GROUP BY task_hash",
 )
 
 #: Statements that stand for several edges, with the kinds of record these lead to: a row is looked up once.
@@ -90,6 +92,12 @@ PAIRED = {
             "SELECT call_hash, task_hash, value_hash FROM call_node WHERE call_hash {in_ids}",
             ("Value", "Value"),
         ),
+        (
+            "SELECT argument.call_hash, argument.value_hash, argument_result.result_call_hash "
+            "FROM argument LEFT JOIN argument_result ON argument_result.arg_hash = argument.arg_hash "
+            "WHERE argument.call_hash {in_ids}",
+            ("Value", "CallNode"),
+        ),
     ),
 }
 
@@ -97,7 +105,7 @@ PAIRED = {
 UNPAIRED = {
     **OWNED,
     "Job": OWNED["Job"][2:],
-    "CallNode": (*OWNED["CallNode"][2:], SUBTREE_TASKS),
+    "CallNode": (OWNED["CallNode"][4], SUBTREE_TASKS),
 }
 
 #: Edges that are followed from given ids, but lead to nothing that is owned.

@@ -8,18 +8,29 @@ rows in bulk; nothing is unpickled.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from contextlib import closing, contextmanager
 from typing import Any
 
 from sqlalchemy.engine import Connection
 
 from redun.backends.db import edges
+from redun.backends.db.attached import AttachedCopy, can_attach
 from redun.backends.db.connection import Retry, driver_errors
 from redun.backends.db.errors import RedunDatabaseError
 from redun.backends.db.repo import Repo
 from redun.backends.db.rows import COLUMNS, MAX_BYTES, RowReader, TableRows, merge, open_jobs
 from redun.backends.db.shapes import add_rows, payload_size, to_records
 from redun.backends.db.writer import RecordWriter, total
-from redun.backends.records import ID_FIELDS, Edge, JobOwner, JobState, Part, Record, TagOwner
+from redun.backends.records import (
+    ID_FIELDS,
+    Edges,
+    JobOwner,
+    JobState,
+    Part,
+    Receive,
+    Record,
+    TagOwner,
+)
 from redun.backends.verify import check_fields, verify_record
 
 #: Ids in one statement, records in one piece.
@@ -164,20 +175,15 @@ class RecordRows:
             for row in self.rows(edges.TAG_OWNERS, list(ids))
         }
 
-    def children(self, kind: str, ids: Collection[str]) -> Iterator[list[Edge]]:
-        """The edges to what records own, in batches."""
+    def children(self, kind: str, ids: Collection[str]) -> Iterator[Edges]:
+        """What records own, in batches."""
         for statement, kinds in edges.PAIRED.get(kind, ()):
             for rows in self._stream(statement, ids):
-                yield [
-                    Edge(row[0], child_kind, child)
-                    for row in rows
-                    for child_kind, child in zip(kinds, row[1:], strict=True)
-                    if child is not None
-                ]
+                yield Edges(kinds, rows)
         for edge in edges.UNPAIRED[kind]:
             child_kind = "Value" if edge.child == "Task" else edge.child
             for rows in self._stream(edge.statement, ids):
-                yield [Edge(parent, child_kind, child) for parent, child in rows]
+                yield Edges((child_kind,), rows)
 
     # Records.
 
@@ -208,10 +214,11 @@ class RecordRows:
 
         Each piece has, beside tables, the number of ids that it is about: `ids` is `[(number,)]`.
         """
-        for rows in self._rows.read(kind, ids):
-            if kind == "Value" and payloads:
-                self._fetch_payloads(rows)
-            yield rows
+        for start in range(0, len(ids), BATCH):
+            for rows in self._rows.read(kind, ids[start : start + BATCH]):
+                if kind == "Value" and payloads:
+                    self._fetch_payloads(rows)
+                yield rows
 
     def _fetch_payloads(self, rows: TableRows) -> None:
         elsewhere = [row[0] for row in rows["value"] if not row[3]]
@@ -227,24 +234,36 @@ class RecordRows:
         given = iter(records)
         return self._transact(lambda: _pieces(given, verify), again=False)
 
-    def put_from(
-        self, source: Any, parts: Sequence[Part], verify: bool = True
-    ) -> dict[str, int] | None:
-        """Copies rows from another database; None if the source is something else."""
+    @contextmanager
+    def receiver(self, source: Any, verify: bool = True) -> Iterator[Receive | None]:
+        """What copies from another database; None if the source is something else."""
         if not isinstance(source, RecordRows):
-            return None
+            yield None
+        elif verify or not can_attach(self._repo, source._repo):
+            yield lambda parts: self._copy_rows(source, parts, verify)
+        else:
+            with closing(AttachedCopy(self._repo, source._repo, self._retry)) as attached:
+                yield (
+                    lambda parts: (
+                        counts
+                        if (counts := attached.copy(parts)) is not None
+                        else self._copy_rows(source, parts, verify)
+                    )
+                )
+
+    def _copy_rows(self, source: RecordRows, parts: Sequence[Part], verify: bool) -> dict[str, int]:
+        """Copies records by their rows, in one transaction."""
 
         def pieces() -> Iterator[TableRows]:
             waiting: TableRows = {}
             size = 0
-            for kind, ids, is_open in parts:
-                for rows in source.read(kind, ids):
+            for part in parts:
+                for rows in source.read(part.kind, part.ids):
                     if verify:
-                        source._verify(kind, rows)
-                    merge(waiting, open_jobs(rows) if is_open else rows)
+                        source._verify(part.kind, rows)
+                    merge(waiting, open_jobs(rows) if part.open else rows)
                     size += payload_size(rows.get("value", ()))
-                    # Jobs of one piece are written at once: each but once.
-                    if size >= MAX_BYTES or kind == "Job":
+                    if size >= MAX_BYTES:
                         yield waiting
                         waiting, size = {}, 0
             if waiting:

@@ -11,7 +11,7 @@ from redun.backends.db import orm
 from redun.backends.db.arrays import ArrayInsert
 from redun.backends.db.postgres import column_lengths
 from redun.backends.db.repo import Repo
-from redun.backends.db.rows import COLUMNS, Row, TableRows, subtrees
+from redun.backends.db.rows import COLUMNS, Row, TableRows, grouped, subtrees
 from redun.backends.db.statements import Insert, Statement
 
 #: Kinds by the table that has a row for each record.
@@ -125,6 +125,8 @@ class RecordWriter:
         edges = [row for row in rows.get("call_edge", ()) if row[0] in lacking]
         parents = list({row[0] for row in edges})
         below = self._select(cursor, BELOW, parents) if parents else []
+        tasks = grouped(given, 0)
+        below += [(row[0], task) for row in edges for _, task in tasks.get(row[1], ())]
         given += subtrees(calls, edges, below)
 
     def _supersede(self, cursor: Any, rows: TableRows) -> None:
