@@ -22,8 +22,9 @@
 //! # Order
 //! Values before what contains them, then calls after the calls they made, then jobs. Jobs refer to
 //! their parents and are owned by them, so they are written parents first and *open*, and end once all
-//! below them is there; where both fall into one transaction, they are written once. Each transaction leaves the target closed; a transfer that is cut is completed
-//! by the next one, since what it left open is asked for.
+//! below them is there; where one transaction holds both, they are written once. Each transaction leaves
+//! the target closed; a transfer that is cut is completed by the next one, since what it left open is
+//! asked for.
 //!
 //! # Memory
 //! Ids are kept compact (24 bytes). What is held: unvisited jobs, jobs to end and unwritten calls and
