@@ -158,7 +158,7 @@ def test_wrong_use(repo) -> None:
         (["list", "=1"], "key must be specified", 2),
         (["add", "nothing-there", "x=1"], "nothing recorded matches `nothing-there`", 1),
         (["add", "~9", "x=1"], "Execution index too high: 9", 1),
-        (["add", "", "x=1"], "`` matches several records", 1),
+        (["add", "", "x=1"], "nothing recorded matches ``", 1),
     ):
         done = repo("tag", *words)
         assert (done.code, message in done.err) == (code, True), (words, done)

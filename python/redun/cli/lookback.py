@@ -11,6 +11,7 @@ from redun.bootstrap.errors import RedunClientError
 
 if TYPE_CHECKING:
     from redun.backends.db import RedunBackendDb
+    from redun.backends.db.query import RecordQuery
 
 #: Matches of an ambiguous id that are listed.
 SUGGESTIONS = 5
@@ -48,13 +49,13 @@ def find_execution_or_job(backend: RedunBackendDb, reference: str) -> tuple[str,
 
     Returns (execution id, job id or None). Raises `RedunClientError` if there is none, or several.
     """
-    from redun.backends.db.query import CallGraphQuery
+    from redun.backends.db.query import RecordQuery
     from redun.backends.db.query.ids import find_execution, is_execution_reference
 
-    session = backend.session
+    source = backend.source
     if is_execution_reference(reference):
         try:
-            found = find_execution(session, reference)
+            found = find_execution(source, reference)
         except ValueError as error:
             raise RedunClientError(
                 str(error), hints=["`redun log` lists the executions; `~1` is the latest"]
@@ -64,27 +65,31 @@ def find_execution_or_job(backend: RedunBackendDb, reference: str) -> tuple[str,
                 "Nothing has run in this repo", hints=["`redun run SCRIPT TASK` runs a workflow"]
             )
         return found, None
-    query = CallGraphQuery(session).filter_types(["Execution", "Job"]).like_id(reference)
-    matches = [(name, record_id) for name, ids in query.ids() for record_id in ids]
-    exact = [match for match in matches if match[1] == reference]
-    matches = exact or matches
+    query = RecordQuery(source).filter_types(["Execution", "Job"] if reference else [])
+    exact, alike = query.filter_ids([reference]), query.like_id(reference)
+    matches = _first_matches(exact) or _first_matches(alike)
     if not matches:
         raise RedunClientError(
             f"No execution or job matches `{reference}`",
             hints=["`redun log` lists the executions, `redun log -` the jobs of the latest"],
         )
     if len(matches) > 1:
-        names = [f"{name} {record_id}" for name, record_id in matches[:SUGGESTIONS]]
+        names = [f"{name} {record_id}" for name, record_id in matches]
+        number = sum(count for _name, count in alike.count())
         raise RedunClientError(
-            f"`{reference}` is ambiguous: {len(matches)} executions and jobs match",
+            f"`{reference}` is ambiguous: {number} executions and jobs match",
             hints=["give more of the id, for example of " + ", ".join(names)],
         )
     name, record_id = matches[0]
     if name == "Execution":
         return record_id, None
-    from redun.lookback.trees import get_jobs
+    return source.cell("SELECT execution_id FROM job WHERE id = ?", (record_id,)), record_id
 
-    return get_jobs(session, [record_id])[record_id].execution_id, record_id
+
+def _first_matches(query: RecordQuery) -> list[tuple[str, str]]:
+    """Type and id of as many of the records that a query finds as are suggested."""
+    found = query.slice_ids(0, SUGGESTIONS)
+    return [(name, record_id) for name, ids in found for record_id in ids]
 
 
 def notes_on_matches(text: str, matches: Sequence[tuple[str, str]]) -> list[str]:
@@ -138,10 +143,6 @@ def _near_names(backend: RedunBackendDb, text: str) -> list[str]:
     """Names of tasks that look like a text."""
     from difflib import get_close_matches
 
-    import sqlalchemy as sa
-
-    from redun.backends.db.orm import Task
-
-    known = sa.select(Task.name).where(Task.name != "").distinct().limit(MAX_NAMES)
-    names = list(backend.session.scalars(known))
+    known = "SELECT DISTINCT name FROM task WHERE name <> '' LIMIT ?"
+    names = backend.source.cells(known, (MAX_NAMES,))
     return get_close_matches(text.rpartition(".")[2], names, n=2, cutoff=0.75)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from redun.backends.db.query.conditions import any_of, starts_with
+from redun.backends.db.query.ids import find_execution, is_execution_reference
+from redun.backends.db.query.views import full_name
+from redun.backends.db.source import Source
 from redun.bootstrap.errors import RedunClientError
-
-if TYPE_CHECKING:
-    from redun.backends.db import CallNode, Job
 
 
 def recorded_call(backend: Any, record_id: str) -> tuple[str, tuple[Any, ...], dict[str, Any]]:
@@ -26,63 +27,70 @@ def recorded_call(backend: Any, record_id: str) -> tuple[str, tuple[Any, ...], d
     RedunClientError
         If there is no such job, it has no recorded call, or an argument cannot be restored.
     """
-    job = _find_job(backend.session, record_id)
-    if job is None:
+    source = backend.source
+    job_id = _find_job(source, record_id)
+    row = source.first_row(_JOB, (job_id,)) if job_id else None
+    if row is None:
         raise RedunClientError(
             f'Unknown job or execution "{record_id}"',
             hints=["`redun log` lists the latest executions"],
         )
-    if job.call_node is None:
+    call_hash, namespace, name = row
+    if call_hash is None:
         raise RedunClientError(
-            f'Job "{job.id}" has not finished, so its arguments are not recorded',
+            f'Job "{job_id}" has not finished, so its arguments are not recorded',
             hints=["`redun log` lists the executions that have finished"],
         )
-    args, kwargs = _recorded_arguments(backend, job.call_node)
-    return job.task.fullname, args, kwargs
+    args, kwargs = _recorded_arguments(backend, call_hash)
+    return full_name(namespace, name), args, kwargs
 
 
-def _find_job(session: Any, record_id: str) -> Job | None:
-    from redun.backends.db import Execution, Job
+_JOB = """
+SELECT call_node.call_hash, task.namespace, task.name FROM job
+JOIN task ON task.hash = job.task_hash
+LEFT JOIN call_node ON call_node.call_hash = job.call_hash WHERE job.id = ?
+"""
 
-    position = _execution_position(record_id)
-    if position is not None:
-        query = session.query(Job).join(Execution, Execution.job_id == Job.id)
-        job: Job | None = query.order_by(Job.start_time.desc()).offset(position).first()
-        return job
-    prefix = record_id.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_") + "%"
-    job = session.query(Job).filter(Job.id.like(prefix, escape="\\")).first()
-    if job is None:
-        execution = session.query(Execution).filter(Execution.id.like(prefix, escape="\\")).first()
-        job = execution.job if execution else None
-    return job
+_ROOT = "SELECT job_id FROM execution WHERE id = ?"
+
+_ARGUMENTS = "SELECT arg_position, arg_key, value_hash FROM argument WHERE call_hash = ?"
 
 
-def _execution_position(record_id: str) -> int | None:
-    """How many executions are later than the one meant; `None` if an id is meant."""
-    if record_id == "-":
-        return 0
-    number = record_id.removeprefix("~")
-    if number == record_id or not number.isdigit():
+def _find_job(source: Source, record_id: str) -> str | None:
+    """The id of the job that is meant, which for an execution is its root job."""
+    if is_execution_reference(record_id):
+        if record_id.strip("~0") == "":
+            raise RedunClientError("Execution index should >= 1.", hints=["`~1` is the latest"])
+        try:
+            found = find_execution(source, record_id)
+        except ValueError:
+            return None
+        return source.cell(_ROOT, (found,)) if found else None
+    if not record_id:
         return None
-    if int(number) < 1:
-        raise RedunClientError("Execution index should >= 1.", hints=["`~1` is the latest"])
-    return int(number) - 1
+    for query in ("SELECT id FROM job WHERE {}", "SELECT job_id FROM execution WHERE {}"):
+        # Ids of executions may be chosen, so nothing in them is a wildcard.
+        texts = dict.fromkeys((record_id, record_id.lower()))
+        alike = any_of(starts_with("id", text, source.dialect) for text in texts)
+        condition = alike.within(f"{query} LIMIT 1")
+        job_id: str | None = source.cell(condition.text, condition.parameters)
+        if job_id is not None:
+            return job_id
+    return None
 
 
-def _recorded_arguments(
-    backend: Any, call_node: CallNode
-) -> tuple[tuple[Any, ...], dict[str, Any]]:
+def _recorded_arguments(backend: Any, call_hash: str) -> tuple[tuple[Any, ...], dict[str, Any]]:
     positional = {}
     kwargs = {}
-    for argument in call_node.arguments:
-        value, found = backend.get_value(argument.value_hash)
-        name = argument.arg_key if argument.arg_key is not None else argument.arg_position
+    for position, key, value_hash in backend.source.rows(_ARGUMENTS, (call_hash,)):
+        value, found = backend.get_value(value_hash)
         if not found:
+            name = key if key is not None else position
             raise RedunClientError(
                 f"Unable to rerun task. Cannot fetch previous argument '{name}' from database."
             )
-        if argument.arg_key is not None:
-            kwargs[argument.arg_key] = value
+        if key is not None:
+            kwargs[key] = value
         else:
-            positional[argument.arg_position] = value
+            positional[position] = value
     return tuple(positional[position] for position in sorted(positional)), kwargs

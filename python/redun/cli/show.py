@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-import sqlalchemy as sa
-
-from redun.backends.db.dataflow import display_dataflow, make_dataflow_dom, walk_dataflow
-from redun.backends.db.orm import Argument, CallEdge, CallNode, File, Job, Subvalue, Value
+from redun.backends.db.codec import to_moment
+from redun.backends.db.previews import parsed_value, previews
 from redun.backends.db.query import JobView, ValueView, Views
+from redun.backends.db.query.conditions import ERROR_TYPE
 from redun.backends.db.shown import full_repr, shown_repr
 from redun.cli.render.call_node import call_node_line, call_node_lines, dataflow_lines
 from redun.cli.render.execution import execution_line, execution_lines
@@ -43,8 +42,8 @@ class Show:
 
     def __init__(self, backend: RedunBackendDb) -> None:
         self._backend = backend
-        self._session = backend.session
-        self._views = Views(self._session)
+        self._source = backend.source
+        self._views = Views(self._source)
 
     def lines(self, record_type: str, ids: list[str]) -> Iterator[str]:
         """One line a record, in the order of the ids."""
@@ -89,56 +88,54 @@ class Show:
         """A job, its call, and if it failed why."""
         yield from job_head_lines(job, self._views.ancestors(job.id))
         yield ""
-        call = self._session.get(CallNode, job.call_hash) if job.call_hash else None
+        call = self._find_call(job.call_hash) if job.call_hash else None
         if call is None:
             yield from indent(unfinished_lines())
             yield from indent(self._task_of(job.task_hash))
             return
         yield from indent(self._call(call, with_neighbours=False))
         if job.status == "FAILED":
-            yield from indent(error_lines(_traceback(call.value.preview)))
+            yield from indent(error_lines(_traceback(self._preview(call.value_hash))))
 
     def call_node(self, call_hash: str) -> Iterator[str]:
         """A call, the calls around it, its task, and where its result comes from."""
-        call = self._session.get(CallNode, call_hash)
+        call = self._find_call(call_hash)
         if call is not None:
             yield from self._call(call, with_neighbours=True)
 
-    def _call(self, call: CallNode, with_neighbours: bool) -> Iterator[str]:
-        views, value = self._views, call.value
-        failed = value.type == "redun.ErrorValue"
-        result = value.value_parsed
+    def _find_call(self, call_hash: str) -> _Call | None:
+        row = self._source.first_row(_CALL, (call_hash,))
+        return None if row is None else _Call(*row)
+
+    def _call(self, call: _Call, with_neighbours: bool) -> Iterator[str]:
+        views, source = self._views, self._source
+        failed = call.result_type == ERROR_TYPE
+        result = parsed_value(source, call.value_hash)
         if failed:
             result = getattr(result, "error", result)
-        parents = self._neighbours(call, CallEdge.parent_id, CallEdge.child_id)
-        children = self._neighbours(call, CallEdge.child_id, CallEdge.parent_id)
+        around: list[list[str]] = [[], []]
+        if with_neighbours:
+            around = [source.cells(query, (call.call_hash,)) for query in (_PARENTS, _CHILDREN)]
         yield from call_node_lines(
             views.call_nodes([call.call_hash])[0],
             views.arguments([call.call_hash])[call.call_hash],
             shown_repr(result),
             failed,
-            views.call_nodes(parents) if with_neighbours else (),
-            views.call_nodes(children) if with_neighbours else (),
+            *map(views.call_nodes, around),
         )
         yield ""
         yield from self._task_of(call.task_hash)
         yield ""
-        yield from self._dataflow(value, "result")
+        yield from self._dataflow(call.value_hash, "result")
 
-    def _neighbours(self, call: CallNode, other: Any, this: Any) -> list[str]:
-        query = sa.select(other).where(this == call.call_hash).order_by(CallEdge.call_order)
-        return list(self._session.scalars(query))
+    def _preview(self, value_hash: str) -> Any:
+        ((_key, preview),) = previews(self._source, [value_hash])
+        return preview
 
     def task(self, task_hash: str) -> Iterator[str]:
         """A task and the first job that ran it."""
-        query = (
-            sa.select(Job.id, Job.start_time)
-            .where(Job.task_hash == task_hash)
-            .order_by(Job.start_time)
-            .limit(1)
-        )
-        row = self._session.execute(query).first()
-        yield from self._task_of(task_hash, (row[0], row[1]) if row else None)
+        row = self._source.first_row(_FIRST_JOB, (task_hash,))
+        yield from self._task_of(task_hash, (row[0], to_moment(row[1])) if row else None)
 
     def _task_of(
         self, task_hash: str, first_job: tuple[str, dt.datetime] | None = None
@@ -149,14 +146,13 @@ class Show:
     def value(self, value_hash: str) -> Iterator[str]:
         """A value, whole, and where it comes from."""
         for view in self._views.values([value_hash]):
-            row = self._session.get(Value, value_hash)
             if view.path is None:
                 yield value_head_line(view)
-                yield full_repr(row.value_parsed)
+                yield full_repr(parsed_value(self._source, value_hash))
             else:
                 yield from self._file_value(view)
             yield ""
-            yield from self._dataflow(row, "value")
+            yield from self._dataflow(value_hash, "value")
 
     def _file_value(self, view: ValueView) -> Iterator[str]:
         yield file_line(view)
@@ -166,7 +162,7 @@ class Show:
         if consumer:
             yield from self._file_role(False, consumer)
 
-    def file_path(self, file: File, produced: bool) -> Iterator[str]:
+    def file_path(self, file_hash: str, produced: bool) -> Iterator[str]:
         """
         A file, and the job that first gave it or, if none did, last took it.
 
@@ -174,7 +170,6 @@ class Show:
         ----------
         produced : whether a job gave it.
         """
-        file_hash = file.value_hash
         yield from self.files([file_hash])
         find = self._first_producer if produced else self._latest_consumer
         job_id = find(file_hash)
@@ -188,28 +183,62 @@ class Show:
 
     def _first_producer(self, file_hash: str) -> str | None:
         """The job that ended first of those that gave a file, alone or within something."""
-        query = sa.select(Job.id).join(CallNode, CallNode.call_hash == Job.call_hash)
-        query = query.where(CallNode.value_hash.in_(_holders(file_hash)))
-        return self._session.scalars(query.order_by(Job.end_time, Job.id).limit(1)).first()
+        return self._job_of_file(_FIRST_PRODUCER, file_hash)
 
     def _latest_consumer(self, file_hash: str) -> str | None:
         """The job that started last of those that took a file, alone or within something."""
-        query = sa.select(Job.id).join(Argument, Argument.call_hash == Job.call_hash)
-        query = query.where(Argument.value_hash.in_(_holders(file_hash)))
-        return self._session.scalars(query.order_by(Job.start_time.desc(), Job.id).limit(1)).first()
+        return self._job_of_file(_LATEST_CONSUMER, file_hash)
 
-    def _dataflow(self, value: Value, name: str) -> Iterator[str]:
-        shown = full_repr(value.preview)
-        edges = walk_dataflow(self._backend, value)
+    def _job_of_file(self, statement: str, file_hash: str) -> str | None:
+        found: str | None = self._source.cell(statement, (file_hash, file_hash))
+        return found
+
+    def _dataflow(self, value_hash: str, name: str) -> Iterator[str]:
+        from redun.backends.db.dataflow import display_dataflow, make_dataflow_dom, walk_dataflow
+        from redun.backends.db.orm import Value
+
+        shown = full_repr(self._preview(value_hash))
+        edges = walk_dataflow(self._backend, self._backend.session.get(Value, value_hash))
         yield from dataflow_lines(name, shown, display_dataflow(make_dataflow_dom(edges, name)))
 
 
-def _holders(value_hash: str) -> sa.CompoundSelect[Any]:
-    """A value and the values that contain it."""
-    return sa.union(
-        sa.select(Value.value_hash).where(Value.value_hash == value_hash),
-        sa.select(Subvalue.parent_value_hash).where(Subvalue.value_hash == value_hash),
-    )
+class _Call(NamedTuple):
+    """A row of `_CALL`."""
+
+    call_hash: str
+    task_hash: str
+    value_hash: str
+    result_type: str
+
+
+_CALL = """
+SELECT call_node.call_hash, call_node.task_hash, call_node.value_hash, value.type FROM call_node
+JOIN value ON value.value_hash = call_node.value_hash WHERE call_node.call_hash = ?
+"""
+
+_PARENTS = "SELECT parent_id FROM call_edge WHERE child_id = ? ORDER BY call_order"
+
+_CHILDREN = "SELECT child_id FROM call_edge WHERE parent_id = ? ORDER BY call_order"
+
+_FIRST_JOB = "SELECT id, start_time FROM job WHERE task_hash = ? ORDER BY start_time LIMIT 1"
+
+# A file, and the values that contain it.
+_HOLDERS = """
+SELECT value.value_hash FROM value WHERE value.value_hash = ?
+UNION SELECT subvalue.parent_value_hash FROM subvalue WHERE subvalue.value_hash = ?
+"""
+
+_FIRST_PRODUCER = f"""
+SELECT job.id FROM job JOIN call_node ON call_node.call_hash = job.call_hash
+WHERE call_node.value_hash IN ({_HOLDERS})
+ORDER BY job.end_time NULLS LAST, job.id LIMIT 1
+"""
+
+_LATEST_CONSUMER = f"""
+SELECT job.id FROM job JOIN argument ON argument.call_hash = job.call_hash
+WHERE argument.value_hash IN ({_HOLDERS})
+ORDER BY job.start_time DESC, job.id LIMIT 1
+"""
 
 
 def _traceback(value: Any) -> Iterator[str]:

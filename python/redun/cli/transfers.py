@@ -177,15 +177,13 @@ def find_roots(source: End, target: End, ids: Sequence[str], advice: str) -> Any
 def _resolve(end: End, reference: str) -> tuple[str, str] | None:
     if end.backend is None:
         return next(iter(end.store.resolve(reference)), None)
-    import sqlalchemy as sa
+    from redun.backends.db.query import find_record
 
-    from redun.backends.db.query import infer_id
-
-    row = infer_id(end.backend.session, reference, include_files=False)
-    if row is None:
+    found = find_record(end.backend.source, reference)
+    if found is None:
         return None
-    kind = type(row).__name__
-    return ("Value" if kind == "Task" else kind, sa.inspect(row).identity[0])
+    kind, record_id = found
+    return ("Value" if kind == "Task" else kind, record_id)
 
 
 def run_transfer(app: AppContext, source: End, target: End, roots: Any, options: Options) -> Counts:

@@ -14,7 +14,7 @@ from textual.binding import Binding, BindingType
 from textual.widget import Widget
 from textual.widgets import Static
 
-from redun.backends.db.orm import Execution
+from redun.backends.db.codec import to_moment
 from redun.backends.db.query import ExecutionView, JobView, Views
 from redun.backends.db.query.conditions import JOB_STATUSES
 from redun.backends.db.query.jobs import Checkpoint, JobWalk, TaskTally, job_page, tally_jobs
@@ -29,9 +29,8 @@ from redun.console.screen import FILTER, PAGE_SIZE, REFRESH, REPL, Content, Page
 from redun.console.text import Row, line, one_line, plain, status_text, tag_row
 
 if TYPE_CHECKING:
-    from sqlalchemy.orm import Session
-
     from redun.backends.db import RedunBackendDb
+    from redun.backends.db.source import Source
 
 JOB_COLUMNS = ("ID", "Status", "Started", "Duration", "Job")
 STATUS_COLUMNS = ("TASK", *JOB_STATUSES, "TOTAL")
@@ -41,6 +40,8 @@ MAX_INDENT = 10
 
 #: Lines that the table of statuses takes at most; it scrolls beyond.
 MAX_STATUS_LINES = 10
+
+UPDATED_TIME = "SELECT updated_time FROM execution WHERE id = ?"
 
 
 class ExecutionScreen(PagedScreen):
@@ -107,14 +108,14 @@ class ExecutionScreen(PagedScreen):
         self.path = f"executions/{execution_id}"
         views = Views(session)
         view = views.executions([execution_id])[0]
-        updated = session.get(Execution, execution_id).updated_time
+        updated = session.cell(UPDATED_TIME, (execution_id,))
         tallies = self._tallies(session, execution_id)
         levels = self._job_levels(backend, execution_id)
         jobs = views.jobs([job_id for _level, job_id in levels])
         rows = [_job_row(level, job) for (level, _id), job in zip(levels, jobs, strict=False)]
         links = [line(f"Link: {name} {url}", url) for name, url in tag_links(view.tags)]
         head = _head(view)
-        head.append(f"\nUpdated time: {format_timestamp(updated)}")
+        head.append(f"\nUpdated time: {format_timestamp(to_moment(updated))}")
         head.append_text(Text("\n").append_text(tag_row("Tags", view.tags).cells[0]))
         return Content(
             {
@@ -126,11 +127,11 @@ class ExecutionScreen(PagedScreen):
             {"jobs": self._jobs_title(tallies)},
         )
 
-    def _tallies(self, session: Session, execution_id: str) -> list[TaskTally]:
+    def _tallies(self, source: Source, execution_id: str) -> list[TaskTally]:
         """The counts; all jobs are looked at anew only if any has started or ended."""
-        stamp = change_stamp(session)
+        stamp = change_stamp(source)
         if self._tally is None or self._tally[0] != stamp:
-            self._tally = stamp, tally_jobs(session, execution_id)
+            self._tally = stamp, tally_jobs(source, execution_id)
         return self._tally[1]
 
     def _job_levels(self, backend: RedunBackendDb, execution_id: str) -> list[tuple[int, str]]:
@@ -235,7 +236,7 @@ class ExecutionScreen(PagedScreen):
 
     def repl_names(self, backend: RedunBackendDb) -> dict[str, Any]:
         """The execution and its tasks."""
-        from redun.backends.db.orm import Job, Task
+        from redun.backends.db.orm import Execution, Job, Task
 
         session = backend.session
         execution_id = require_id(session, "Execution", self.path.partition("/")[2])

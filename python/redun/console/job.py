@@ -6,14 +6,12 @@ import shlex
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, ClassVar
 
-import sqlalchemy as sa
 from textual.binding import Binding, BindingType
 
-from redun.backends.db.orm import CallNode, Job
+from redun.backends.db.previews import previews
 from redun.backends.db.query import JobView, Views
 from redun.backends.db.query.conditions import ERROR_TYPE
 from redun.backends.db.query.jobs import MAX_ANCESTORS, ancestors
-from redun.backends.db.query.tables import ARGUMENT
 from redun.backends.db.shown import shown_repr
 from redun.cli.render.job import unfinished_lines
 from redun.cli.render.parts import format_timedelta, format_timestamp, short
@@ -32,9 +30,18 @@ from redun.console.text import (
 )
 
 if TYPE_CHECKING:
-    from sqlalchemy.orm import Session
-
     from redun.backends.db import RedunBackendDb
+    from redun.backends.db.source import Source
+
+RESULT = """
+SELECT call_node.value_hash, value.type FROM call_node
+JOIN value ON value.value_hash = call_node.value_hash WHERE call_node.call_hash = ?
+"""
+
+ARGUMENTS = """
+SELECT arg_key, arg_position, value_hash FROM argument WHERE call_hash = ?
+ORDER BY arg_key IS NOT NULL, arg_position, arg_key LIMIT ?
+"""
 
 
 class JobScreen(RedunScreen):
@@ -50,8 +57,8 @@ class JobScreen(RedunScreen):
         super().__init__(path, values)
         self._view: JobView | None = None
 
-    def _record_id(self, session: Session) -> str:
-        return require_id(session, "Job", self.path.partition("/")[2])
+    def _record_id(self, source: Source) -> str:
+        return require_id(source, "Job", self.path.partition("/")[2])
 
     def read(self, backend: RedunBackendDb) -> Content:
         """Reads all there is to tell."""
@@ -90,6 +97,8 @@ class JobScreen(RedunScreen):
 
     def repl_names(self, backend: RedunBackendDb) -> dict[str, Any]:
         """The job, its arguments and its result."""
+        from redun.backends.db.orm import Job
+
         session = backend.session
         job = session.get(Job, self._record_id(session))
         names: dict[str, Any] = {"job": job, "obj": job, "args": (), "kwargs": {}, "result": None}
@@ -123,38 +132,29 @@ def _trail(view: JobView, above: list[tuple[str, str]]) -> Iterator[Row]:
     yield line(f"  > Job {short(view.id)} {view.task_name.rpartition('.')[2]}")
 
 
-def _call_rows(session: Session, views: Views, view: JobView) -> Iterator[Row]:
+def _call_rows(source: Source, views: Views, view: JobView) -> Iterator[Row]:
     """Arguments and result, or what is known of a job without."""
-    call = session.get(CallNode, view.call_hash) if view.call_hash else None
-    if call is None:
+    row = source.first_row(RESULT, (view.call_hash,)) if view.call_hash else None
+    if row is None:
         yield from map(line, list(unfinished_lines())[:1])
         return
-    yield line(f"CallNode: {call.call_hash}")
+    value_hash, value_type = row
+    yield line(f"CallNode: {view.call_hash}")
     yield line("Args:")
-    yield from _argument_rows(session, views, call.call_hash)
-    preview = call.value.preview
-    failed = call.value.type == ERROR_TYPE
+    yield from _argument_rows(source, views, view.call_hash or "")
+    ((_hash, preview),) = previews(source, [value_hash])
+    failed = value_type == ERROR_TYPE
     shown = shown_repr(getattr(preview, "error", preview) if failed else preview)
-    yield line(f"{'Raised' if failed else 'Result'}: {shown}", f"values/{call.value_hash}")
+    yield line(f"{'Raised' if failed else 'Result'}: {shown}", f"values/{value_hash}")
     if failed:
         yield line()
         yield heading("Traceback:")
         yield from map(line, traceback_lines(preview)[:MAX_LINES])
 
 
-def _argument_rows(session: Session, views: Views, call_hash: str) -> Iterator[Row]:
+def _argument_rows(source: Source, views: Views, call_hash: str) -> Iterator[Row]:
     """One line an argument, by position and then by name."""
-    query = (
-        sa.select(ARGUMENT.c.arg_key, ARGUMENT.c.arg_position, ARGUMENT.c.value_hash)
-        .where(ARGUMENT.c.call_hash == call_hash)
-        .order_by(
-            ARGUMENT.c.arg_key.is_not(None),
-            ARGUMENT.c.arg_position,
-            ARGUMENT.c.arg_key,
-        )
-        .limit(MAX_LINES + 1)
-    )
-    rows = session.execute(query).all()
+    rows = source.rows(ARGUMENTS, (call_hash, MAX_LINES + 1))
     shown = views.previews({row[2] for row in rows})
     for key, position, value_hash in rows[:MAX_LINES]:
         name = position if key is None else key

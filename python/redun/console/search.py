@@ -11,7 +11,7 @@ from textual.binding import BindingType
 from textual.widget import Widget
 from textual.widgets import Input
 
-from redun.backends.db.query import CallGraphQuery, Views
+from redun.backends.db.query import RECORD_TYPES, RecordQuery, Views
 from redun.bootstrap.errors import UsageError
 from redun.cli.commands.log import make_selection, query_options
 from redun.cli.render.call_node import call_node_line
@@ -28,9 +28,9 @@ from redun.console.screen import FILTER, REPL, Content, PagedScreen
 from redun.console.text import Row, line
 
 if TYPE_CHECKING:
-    from sqlalchemy.orm import Session
-
     from redun.backends.db import RedunBackendDb
+    from redun.backends.db.query.records import Query
+    from redun.backends.db.source import Source
 
 
 def _query_parameters() -> list[click.Parameter]:
@@ -87,14 +87,14 @@ class SearchScreen(PagedScreen):
         session = backend.session
         views = Views(session)
         rows: list[Row] = []
-        query = self._query(session)
+        query = self._query(RecordQuery(session))
         if query is not None:
             for name, ids in query.slice_ids(self.skipped, self.page_size + 1):
                 rows += _record_rows(session, views, name, ids)
         return Content({"rows": self.sheet(("Search results",), rows)})
 
-    def _query(self, session: Session) -> CallGraphQuery | None:
-        """The query; None for an empty one. Raises `click.UsageError` for a wrong filter."""
+    def _query(self, query: Query) -> Query | None:
+        """The query, narrowed; None for an empty one. Raises `click.UsageError` for a wrong filter."""
         if not self.query_text:
             return None
         try:
@@ -102,21 +102,22 @@ class SearchScreen(PagedScreen):
         except UsageError as error:
             raise click.UsageError("; ".join((str(error), *error.hints))) from error
         if not self.values["ids"]:
-            return selection.query(session)
-        types = selection.wanted_types(frozenset(CallGraphQuery.MODEL_NAMES))
-        query = selection.query(session, types)
+            return selection.narrow(query)
+        query = selection.narrow(query, selection.wanted_types(frozenset(RECORD_TYPES)))
         for record_id in self.values["ids"]:
             query = query.like_id(record_id)
         return query
 
     def repl_names(self, backend: RedunBackendDb) -> dict[str, Any]:
         """The query and the records of the page."""
-        query = self._query(backend.session)
+        from redun.backends.db.query import CallGraphQuery
+
+        query = self._query(CallGraphQuery(backend.session))
         found = query.page(self.values["page"] - 1, self.page_size) if query else ()
         return {"search_query": query, "results": list(found)}
 
 
-def _record_rows(session: Session, views: Views, name: str, ids: list[str]) -> Iterator[Row]:
+def _record_rows(source: Source, views: Views, name: str, ids: list[str]) -> Iterator[Row]:
     """One row a record."""
     if name == "Execution":
         for execution in views.executions(ids):
@@ -126,7 +127,7 @@ def _record_rows(session: Session, views: Views, name: str, ids: list[str]) -> I
             yield line(job_line(job), f"jobs/{job.id}")
     elif name == "CallNode":
         for call in views.call_nodes(ids):
-            yield line(call_node_line(call), call_target(session, call.call_hash))
+            yield line(call_node_line(call), call_target(source, call.call_hash))
     elif name == "Task":
         for task in views.tasks(ids):
             yield line(task_line(task), f"{PLACES[name]}/{task.hash}")

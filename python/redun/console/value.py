@@ -7,14 +7,12 @@ import shlex
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, ClassVar
 
-import sqlalchemy as sa
 from textual.binding import BindingType
 
-from redun.backends.db.orm import Value
 from redun.backends.db.parsing import PreviewValue
-from redun.backends.db.query import CallGraphQuery, ValueView, Views
+from redun.backends.db.previews import previews
+from redun.backends.db.query import RecordQuery, ValueView, Views
 from redun.backends.db.query.conditions import ERROR_TYPE
-from redun.backends.db.query.tables import SUBVALUE
 from redun.backends.db.shown import full_repr
 from redun.console.links import tag_links
 from redun.console.records import require_id, traceback_lines
@@ -22,9 +20,8 @@ from redun.console.screen import PAGE_SIZE, REPL, Content, RedunScreen
 from redun.console.text import Row, heading, line, plain, tag_row, text_rows
 
 if TYPE_CHECKING:
-    from sqlalchemy.orm import Session
-
     from redun.backends.db import RedunBackendDb
+    from redun.backends.db.source import Source
 
 #: Jobs are counted up to here: a value like None may be the result of any number.
 MAX_COUNTED = 1000
@@ -34,14 +31,18 @@ MAX_SHOWN = 200_000
 
 WIDTH = 100
 
+SUBVALUES = """
+SELECT value_hash FROM subvalue WHERE parent_value_hash = ? ORDER BY value_hash LIMIT ?
+"""
+
 
 class ValueScreen(RedunScreen):
     """Everything about a value."""
 
     BINDINGS: ClassVar[list[BindingType]] = [REPL]
 
-    def _record_id(self, session: Session) -> str:
-        return require_id(session, "Value", self.path.partition("/")[2])
+    def _record_id(self, source: Source) -> str:
+        return require_id(source, "Value", self.path.partition("/")[2])
 
     def read(self, backend: RedunBackendDb) -> Content:
         """Reads all there is to tell."""
@@ -64,13 +65,15 @@ class ValueScreen(RedunScreen):
 
     def repl_names(self, backend: RedunBackendDb) -> dict[str, Any]:
         """The record, and the value in it."""
+        from redun.backends.db.orm import Value
+
         value = backend.session.get(Value, self._record_id(backend.session))
         return {"value": value, "obj": value.value_parsed if value else None}
 
 
-def _job_links(session: Session, value_hash: str) -> Iterator[Row]:
+def _job_links(source: Source, value_hash: str) -> Iterator[Row]:
     """Ways to the jobs that gave the value, and to those that took it."""
-    query = CallGraphQuery(session)
+    query = RecordQuery(source)
     for title, option, jobs in (
         ("Upstream", "--result", query.filter_results([value_hash])),
         ("Downstream", "--arg", query.filter_arguments([value_hash])),
@@ -81,14 +84,8 @@ def _job_links(session: Session, value_hash: str) -> Iterator[Row]:
         yield line(f"  {title} jobs ({shown})", target)
 
 
-def _subvalue_rows(session: Session, views: Views, value_hash: str) -> Iterator[Row]:
-    query = (
-        sa.select(SUBVALUE.c.value_hash)
-        .where(SUBVALUE.c.parent_value_hash == value_hash)
-        .order_by(SUBVALUE.c.value_hash)
-        .limit(PAGE_SIZE + 1)
-    )
-    parts = list(session.scalars(query))
+def _subvalue_rows(source: Source, views: Views, value_hash: str) -> Iterator[Row]:
+    parts = source.cells(SUBVALUES, (value_hash, PAGE_SIZE + 1))
     if not parts:
         return
     yield line()
@@ -100,10 +97,9 @@ def _subvalue_rows(session: Session, views: Views, value_hash: str) -> Iterator[
         yield line(f"  ... only the first {PAGE_SIZE} are shown")
 
 
-def _shown_rows(session: Session, view: ValueView) -> Iterator[Row]:
+def _shown_rows(source: Source, view: ValueView) -> Iterator[Row]:
     """The value over as many lines as it needs."""
-    row = session.get(Value, view.value_hash)
-    preview = row.preview if row is not None else None
+    ((_hash, preview),) = previews(source, [view.value_hash])
     if isinstance(preview, PreviewValue) and preview.size < 0:
         yield line("The data of this value is missing from the value store.")
         yield line("hint: does `value_store_path` need to be configured?")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import json
 import re
-from typing import Any
+from typing import Any, overload
 
 #: Length of every content hash in a repo: lower-case hex digits.
 HASH_LEN = 40
@@ -64,6 +64,10 @@ def from_jsonb(stored: Any) -> Any:
     return stored
 
 
+@overload
+def to_moment(stored: str | dt.datetime) -> dt.datetime: ...
+@overload
+def to_moment(stored: str | dt.datetime | None) -> dt.datetime | None: ...
 def to_moment(stored: str | dt.datetime | None) -> dt.datetime | None:
     """The moment, in UTC, that a column holds: as text on SQLite, whose moments have no zone."""
     if stored is None:

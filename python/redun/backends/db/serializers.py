@@ -13,24 +13,9 @@ from collections import defaultdict
 from collections.abc import Collection, Iterator
 from typing import Any, ClassVar
 
-import sqlalchemy as sa
-from sqlalchemy.orm import Session, object_session
-
-from redun.backends.db.bulk import in_chunks
-from redun.backends.db.orm import (
-    Argument,
-    ArgumentResult,
-    CallEdge,
-    CallNode,
-    Execution,
-    File,
-    Job,
-    Subvalue,
-    Tag,
-    TagEdit,
-    Task,
-    Value,
-)
+from redun.backends.db.codec import to_moment
+from redun.backends.db.query.views import job_status
+from redun.backends.db.source import Row, Source
 
 #: Version of the record format.
 VERSION = 1
@@ -51,13 +36,11 @@ class Serializer:
     """
     Makes the records of one type.
 
-    `record_type` is the name in `_type`, `pk_field` the field that identifies a record, `model` the
-    class of its rows.
+    `record_type` is the name in `_type`, `pk_field` the field that identifies a record.
     """
 
     record_type: ClassVar[str]
     pk_field: ClassVar[str]
-    model: ClassVar[Any]
 
     def get_pk(self, record: Record) -> str:
         """The id of a record."""
@@ -65,19 +48,18 @@ class Serializer:
 
     def serialize(self, row: Any) -> Record:
         """The record of one row, which must be attached to a session."""
-        session = object_session(row)
-        assert session is not None, "the row is not attached to a session"
-        return next(self.serialize_ids(session, [sa.inspect(row).identity[0]]))
+        source, key = _place_of(row)
+        return next(self.serialize_ids(source, [key]))
 
-    def serialize_ids(self, session: Session, ids: Collection[str]) -> Iterator[Record]:
+    def serialize_ids(self, source: Source, ids: Collection[str]) -> Iterator[Record]:
         """The records with these ids, in their order; those not recorded are left out."""
         ordered = list(ids)
         for start in range(0, len(ordered), BATCH):
             batch = ordered[start : start + BATCH]
-            found = self._records(session, batch)
+            found = self._records(source, batch)
             yield from (found[key] for key in batch if key in found)
 
-    def _records(self, session: Session, ids: list[str]) -> dict[str, Record]:
+    def _records(self, source: Source, ids: list[str]) -> dict[str, Record]:
         raise NotImplementedError
 
     def _head(self) -> Record:
@@ -89,13 +71,11 @@ class ExecutionSerializer(Serializer):
 
     record_type = "Execution"
     pk_field = "id"
-    model = Execution
 
-    def _records(self, session: Session, ids: list[str]) -> dict[str, Record]:
-        query = sa.select(Execution.id, Execution.args, Execution.job_id)
+    def _records(self, source: Source, ids: list[str]) -> dict[str, Record]:
         return {
             key: {**self._head(), "id": key, "args": args, "job_id": job_id}
-            for key, args, job_id in in_chunks(session, query, Execution.id, ids)
+            for key, args, job_id in source.rows_among(_EXECUTIONS, ids)
         }
 
 
@@ -104,31 +84,25 @@ class JobSerializer(Serializer):
 
     record_type = "Job"
     pk_field = "id"
-    model = Job
 
-    def _records(self, session: Session, ids: list[str]) -> dict[str, Record]:
-        query = (
-            sa.select(Job, Value.type)
-            .outerjoin(CallNode, CallNode.call_hash == Job.call_hash)
-            .outerjoin(Value, Value.value_hash == CallNode.value_hash)
-        )
-        children_query = sa.select(Job.parent_id, Job.id).order_by(Job.start_time)
-        children = _grouped(in_chunks(session, children_query, Job.parent_id, ids))
+    def _records(self, source: Source, ids: list[str]) -> dict[str, Record]:
+        children = _grouped(source.rows_among(_CHILD_JOBS, ids))
+        return {row[0]: self._record(row, children) for row in source.rows_among(_JOBS, ids)}
+
+    def _record(self, row: Row, children: Grouped) -> Record:
+        job_id, start, end, task_hash, cached, call_hash, parent, execution, result_type = row
         return {
-            job.id: {
-                **self._head(),
-                "id": job.id,
-                "start_time": serialize_timestamp(job.start_time),
-                "end_time": serialize_timestamp(job.end_time),
-                "task_hash": job.task_hash,
-                "cached": job.cached,
-                "status": job.calc_status(result_type),
-                "call_hash": job.call_hash,
-                "parent_id": job.parent_id,
-                "children": children[job.id],
-                "execution_id": job.execution_id,
-            }
-            for job, result_type in in_chunks(session, query, Job.id, ids)
+            **self._head(),
+            "id": job_id,
+            "start_time": serialize_timestamp(to_moment(start)),
+            "end_time": serialize_timestamp(to_moment(end)),
+            "task_hash": task_hash,
+            "cached": bool(cached),
+            "status": job_status(end, cached, result_type),
+            "call_hash": call_hash,
+            "parent_id": parent,
+            "children": children[job_id],
+            "execution_id": execution,
         }
 
 
@@ -137,45 +111,38 @@ class CallNodeSerializer(Serializer):
 
     record_type = "CallNode"
     pk_field = "call_hash"
-    model = CallNode
 
-    def _records(self, session: Session, ids: list[str]) -> dict[str, Record]:
-        children_query = sa.select(CallEdge.parent_id, CallEdge.child_id).order_by(
-            CallEdge.call_order
-        )
-        children = _grouped(in_chunks(session, children_query, CallEdge.parent_id, ids))
-        arguments = self._arguments(session, ids)
+    def _records(self, source: Source, ids: list[str]) -> dict[str, Record]:
+        children = _grouped(source.rows_among(_CHILD_CALLS, ids))
+        arguments = self._arguments(source, ids)
         return {
-            call.call_hash: {
+            call_hash: {
                 **self._head(),
-                "call_hash": call.call_hash,
-                "task_name": call.task_name,
-                "task_hash": call.task_hash,
-                "args_hash": call.args_hash,
-                "value_hash": call.value_hash,
-                "timestamp": serialize_timestamp(call.timestamp),
-                "args": arguments[call.call_hash],
-                "children": children[call.call_hash],
+                "call_hash": call_hash,
+                "task_name": task_name,
+                "task_hash": task_hash,
+                "args_hash": args_hash,
+                "value_hash": value_hash,
+                "timestamp": serialize_timestamp(to_moment(timestamp)),
+                "args": arguments[call_hash],
+                "children": children[call_hash],
             }
-            for (call,) in in_chunks(session, sa.select(CallNode), CallNode.call_hash, ids)
+            for call_hash, task_name, task_hash, args_hash, value_hash, timestamp in (
+                source.rows_among(_CALLS, ids)
+            )
         }
 
-    def _arguments(self, session: Session, ids: list[str]) -> dict[str, Record]:
-        query = sa.select(Argument)
-        arguments = [row[0] for row in in_chunks(session, query, Argument.call_hash, ids)]
-        arguments.sort(
-            key=lambda arg: (arg.arg_key is not None, arg.arg_position or 0, arg.arg_key or "")
-        )
-        upstream_query = sa.select(ArgumentResult.arg_hash, ArgumentResult.result_call_hash)
-        hashes = [arg.arg_hash for arg in arguments]
-        upstream = _grouped(in_chunks(session, upstream_query, ArgumentResult.arg_hash, hashes))
+    def _arguments(self, source: Source, ids: list[str]) -> dict[str, Record]:
+        rows = list(source.rows_among(_ARGUMENTS, ids))
+        # By position, then by key.
+        rows.sort(key=lambda row: (row[4] is not None, row[3] or 0, row[4] or ""))
+        upstream = _grouped(source.rows_among(_UPSTREAM, [row[1] for row in rows]))
         found: dict[str, Record] = defaultdict(dict)
-        for arg in arguments:
-            key = str(arg.arg_position) if arg.arg_key is None else arg.arg_key
-            found[arg.call_hash][key] = {
-                "arg_hash": arg.arg_hash,
-                "value_hash": arg.value_hash,
-                "upstream": sorted(upstream[arg.arg_hash]),
+        for call_hash, arg_hash, value_hash, position, key in rows:
+            found[call_hash][str(position) if key is None else key] = {
+                "arg_hash": arg_hash,
+                "value_hash": value_hash,
+                "upstream": sorted(upstream[arg_hash]),
             }
         return found
 
@@ -185,13 +152,10 @@ class ValueSerializer(Serializer):
 
     record_type = "Value"
     pk_field = "value_hash"
-    model = Value
 
-    def _records(self, session: Session, ids: list[str]) -> dict[str, Record]:
-        query = sa.select(Value.value_hash, Value.type, Value.format, Value.value)
-        subvalue_query = sa.select(Subvalue.parent_value_hash, Subvalue.value_hash)
-        subvalues = _grouped(in_chunks(session, subvalue_query, Subvalue.parent_value_hash, ids))
-        subtypes = self._subtypes(session, ids)
+    def _records(self, source: Source, ids: list[str]) -> dict[str, Record]:
+        subvalues = _grouped(source.rows_among(_SUBVALUES, ids))
+        subtypes = self._subtypes(source, ids)
         return {
             key: {
                 **self._head(),
@@ -202,23 +166,19 @@ class ValueSerializer(Serializer):
                 "subvalues": sorted(subvalues[key]),
                 "subtype": subtypes.get(key),
             }
-            for key, type_name, format_name, data in in_chunks(
-                session, query, Value.value_hash, ids
-            )
+            for key, type_name, format_name, data in source.rows_among(_VALUES, ids)
         }
 
-    def _subtypes(self, session: Session, ids: list[str]) -> dict[str, Record]:
-        file_query = sa.select(File.value_hash, File.path)
+    def _subtypes(self, source: Source, ids: list[str]) -> dict[str, Record]:
         found: dict[str, Record] = {
-            key: {"_type": "File", "path": path}
-            for key, path in in_chunks(session, file_query, File.value_hash, ids)
+            key: {"_type": "File", "path": path} for key, path in source.rows_among(_FILES, ids)
         }
-        for (task,) in in_chunks(session, sa.select(Task), Task.hash, ids):
-            found[task.hash] = {
+        for task_hash, name, namespace, code in source.rows_among(_TASKS, ids):
+            found[task_hash] = {
                 "_type": "Task",
-                "name": task.name,
-                "namespace": task.namespace,
-                "source": task.source,
+                "name": name,
+                "namespace": namespace,
+                "source": code,
             }
         return found
 
@@ -228,22 +188,20 @@ class TagSerializer(Serializer):
 
     record_type = "Tag"
     pk_field = "tag_hash"
-    model = Tag
 
-    def _records(self, session: Session, ids: list[str]) -> dict[str, Record]:
-        parent_query = sa.select(TagEdit.child_id, TagEdit.parent_id)
-        parents = _grouped(in_chunks(session, parent_query, TagEdit.child_id, ids))
+    def _records(self, source: Source, ids: list[str]) -> dict[str, Record]:
+        parents = _grouped(source.rows_among(_TAG_PARENTS, ids))
         return {
-            tag.tag_hash: {
+            tag_hash: {
                 **self._head(),
-                "tag_hash": tag.tag_hash,
-                "entity_type": tag.entity_type.name,
-                "entity_id": tag.entity_id,
-                "key": tag.key,
-                "value": tag.value,
-                "parents": sorted(parents[tag.tag_hash]),
+                "tag_hash": tag_hash,
+                "entity_type": entity_type,
+                "entity_id": entity_id,
+                "key": key,
+                "value": source.document(value),
+                "parents": sorted(parents[tag_hash]),
             }
-            for (tag,) in in_chunks(session, sa.select(Tag), Tag.tag_hash, ids)
+            for tag_hash, entity_type, entity_id, key, value in source.rows_among(_TAGS, ids)
         }
 
 
@@ -272,18 +230,68 @@ class RecordSerializer:
 
     def serialize(self, row: Any) -> Record:
         """The record of one row. Raises `KeyError` for a class without records."""
-        serializer = self.get_subserializer(type(row).__name__)
-        if isinstance(row, Task):
-            session = object_session(row)
-            assert session is not None, "the row is not attached to a session"
-            return next(serializer.serialize_ids(session, [row.hash]))
-        return serializer.serialize(row)
+        return self.get_subserializer(type(row).__name__).serialize(row)
 
     def serialize_ids(
-        self, session: Session, record_type: str, ids: Collection[str]
+        self, source: Source, record_type: str, ids: Collection[str]
     ) -> Iterator[Record]:
         """The records with these ids, in their order. Raises `KeyError` for an unknown type."""
-        return self.get_subserializer(record_type).serialize_ids(session, ids)
+        return self.get_subserializer(record_type).serialize_ids(source, ids)
+
+
+_EXECUTIONS = "SELECT id, args, job_id FROM execution WHERE id {in_ids}"
+
+_JOBS = """
+SELECT job.id, job.start_time, job.end_time, job.task_hash, job.cached, job.call_hash,
+    job.parent_id, job.execution_id, value.type
+FROM job
+LEFT JOIN call_node ON call_node.call_hash = job.call_hash
+LEFT JOIN value ON value.value_hash = call_node.value_hash
+WHERE job.id {in_ids}
+"""
+
+_CHILD_JOBS = "SELECT parent_id, id FROM job WHERE parent_id {in_ids} ORDER BY start_time"
+
+_CALLS = """
+SELECT call_hash, task_name, task_hash, args_hash, value_hash, timestamp FROM call_node
+WHERE call_hash {in_ids}
+"""
+
+_CHILD_CALLS = (
+    "SELECT parent_id, child_id FROM call_edge WHERE parent_id {in_ids} ORDER BY call_order"
+)
+
+_ARGUMENTS = """
+SELECT call_hash, arg_hash, value_hash, arg_position, arg_key FROM argument WHERE call_hash {in_ids}
+"""
+
+_UPSTREAM = "SELECT arg_hash, result_call_hash FROM argument_result WHERE arg_hash {in_ids}"
+
+_VALUES = "SELECT value_hash, type, format, value FROM value WHERE value_hash {in_ids}"
+
+_SUBVALUES = """
+SELECT parent_value_hash, value_hash FROM subvalue WHERE parent_value_hash {in_ids}
+"""
+
+_FILES = "SELECT value_hash, path FROM file WHERE value_hash {in_ids}"
+
+_TASKS = "SELECT hash, name, namespace, source FROM task WHERE hash {in_ids}"
+
+_TAGS = "SELECT tag_hash, entity_type, entity_id, key, value FROM tag WHERE tag_hash {in_ids}"
+
+_TAG_PARENTS = "SELECT child_id, parent_id FROM tag_edit WHERE child_id {in_ids}"
+
+
+def _place_of(row: Any) -> tuple[Source, str]:
+    """The repo that a row of the ORM was loaded from, and its key."""
+    import sqlalchemy as sa
+    from sqlalchemy.orm import object_session
+
+    from redun.backends.db.session import as_source
+
+    session = object_session(row)
+    assert session is not None, "the row is not attached to a session"
+    return as_source(session), sa.inspect(row).identity[0]
 
 
 def _grouped(rows: Iterator[Any]) -> Grouped:

@@ -21,7 +21,7 @@ from redun.tags import parse_tag_key_value
 
 if TYPE_CHECKING:
     from redun.backends.db import RedunBackendDb
-    from redun.backends.db.query import CallGraphQuery, Selection
+    from redun.backends.db.query import RecordQuery, Selection
     from redun.sync.bundle import BundleStore
 
 BATCH = 500
@@ -91,7 +91,7 @@ def command(
         app.ui.line()
     with app.ui.pager(enabled=not no_pager):
         if not ids:
-            log.show_query(selection.query(backend.session))
+            log.show_query(selection.query(backend.source))
         for record_id in ids:
             log.show_id(record_id)
     # Later than the data: a pager that runs has the screen.
@@ -190,7 +190,7 @@ class _Log:
 
         self._ui = app.ui
         self._backend = backend
-        self._session = backend.session
+        self._source = backend.source
         self._selection = selection
         self._count = count
         self._as_json = as_json
@@ -199,7 +199,7 @@ class _Log:
         #: What to say after the data.
         self.notes: list[str] = []
 
-    def show_query(self, query: CallGraphQuery) -> None:
+    def show_query(self, query: RecordQuery) -> None:
         """Everything that a query finds."""
         if self._count:
             for name, number in query.count():
@@ -213,33 +213,33 @@ class _Log:
 
     def show_id(self, record_id: str) -> None:
         """Everything that one id, prefix, name or path means."""
-        from redun.backends.db.query import CallGraphQuery
+        from redun.backends.db.query import RECORD_TYPES, RecordQuery
         from redun.backends.db.query.ids import (
             find_execution,
-            find_file,
+            find_file_use,
             is_execution_reference,
             may_be_path,
         )
         from redun.cli.lookback import hints_on_nothing
 
-        file = find_file(self._session, record_id) if may_be_path(record_id) else None
+        file = find_file_use(self._source, record_id) if may_be_path(record_id) else None
         if file and not self._count:
             if self._as_json:
-                self._show_records("Value", [file[0].value_hash], detail=True)
+                self._show_records("Value", [file.value_hash], detail=True)
             else:
-                self._print(self._show.file_path(file[0], produced=file[2] == "result"))
+                self._print(self._show.file_path(file.value_hash, file.produced))
             return
-        types = self._selection.wanted_types(frozenset(CallGraphQuery.MODEL_NAMES))
+        types = self._selection.wanted_types(frozenset(RECORD_TYPES))
         if is_execution_reference(record_id):
             try:
-                execution_id = find_execution(self._session, record_id)
+                execution_id = find_execution(self._source, record_id)
             except ValueError as error:
                 hint = "`redun log` lists the executions; `~1` is the latest"
                 raise RedunClientError(str(error), hints=[hint]) from error
             found = [execution_id] if execution_id else []
-            query = CallGraphQuery(self._session).filter_types(["Execution"]).filter_ids(found)
+            query = RecordQuery(self._source).filter_types(["Execution"]).filter_ids(found)
         else:
-            query = self._selection.query(self._session, types).like_id(record_id)
+            query = self._selection.query(self._source, types).like_id(record_id)
         if self._count:
             self.show_query(query)
         elif not self._show_found(query, record_id) and not (
@@ -249,10 +249,10 @@ class _Log:
 
     def _show_task(self, name: str) -> bool:
         """Shows the tasks of a name that may be a full one, which no id begins with."""
-        query = self._selection.query(self._session, types=frozenset({"Task"}))
+        query = self._selection.query(self._source, types=frozenset({"Task"}))
         return self._show_found(query.filter_task_names([name]), name)
 
-    def _show_found(self, query: CallGraphQuery, text: str) -> bool:
+    def _show_found(self, query: RecordQuery, text: str) -> bool:
         """Shows what a query for a text finds; whether it found anything. Notes if it is ambiguous."""
         from redun.cli.lookback import notes_on_matches
 
@@ -274,7 +274,7 @@ class _Log:
     def _records(self, name: str, ids: list[str]) -> Iterator[str]:
         from redun.backends.db.serializers import RecordSerializer
 
-        for record in RecordSerializer().serialize_ids(self._session, name, ids):
+        for record in RecordSerializer().serialize_ids(self._source, name, ids):
             yield json.dumps(record, sort_keys=True)
 
     def _print(self, lines: Iterator[str]) -> None:

@@ -71,19 +71,19 @@ def list_tags(app: AppContext, words: tuple[str, ...], values: bool) -> None:
 
         app.ui.line("Tags:")
         if values:
-            for key, value, counts in count_values(backend.session, wanted):
+            for key, value, counts in count_values(backend.source, wanted):
                 app.ui.line(f"  {format_tag_key_value(key, value):30} {_format_counts(counts)}")
         else:
-            for key, counts in count_keys(backend.session):
+            for key, counts in count_keys(backend.source):
                 app.ui.line(f"  {key:10} {_format_counts(counts)}")
 
 
 def _show_tagged(app: AppContext, backend: RedunBackendDb, wanted: Pairs) -> None:
-    from redun.backends.db.query import CallGraphQuery
+    from redun.backends.db.query import RecordQuery
     from redun.cli.show import Show
 
     show = Show(backend)
-    for name, ids in CallGraphQuery(backend.session).filter_tags(wanted).order_by("time").ids():
+    for name, ids in RecordQuery(backend.source).filter_tags(wanted).order_by("time").ids():
         for line in show.lines(name, ids):
             app.ui.line(line)
 
@@ -170,24 +170,24 @@ def _find_entity(backend: RedunBackendDb, word: str) -> tuple[TagEntity, str]:
     from redun.backends.db.query.ids import (
         find_entities,
         find_execution,
-        find_file,
+        find_file_use,
         is_execution_reference,
         may_be_path,
     )
 
-    session = backend.session
+    source = backend.source
     if is_execution_reference(word):
         try:
-            execution_id = find_execution(session, word)
+            execution_id = find_execution(source, word)
         except ValueError as error:
             raise RedunClientError(str(error), hints=["`redun log` lists them"]) from error
         if execution_id is None:
             raise RedunClientError("there is no execution yet", hints=["run a workflow first"])
         return TagEntity.Execution, execution_id
-    found = find_entities(session, word, SHOWN_MATCHES + 1)
+    found = find_entities(source, word, SHOWN_MATCHES + 1)
     if not found and may_be_path(word):
-        file = find_file(session, word)
-        found = [("Value", file[0].value_hash)] if file else []
+        file = find_file_use(source, word)
+        found = [("Value", file.value_hash)] if file else []
     if not found:
         raise RedunClientError(
             f"nothing recorded matches `{word}`", hints=["`redun log --all` lists all records"]

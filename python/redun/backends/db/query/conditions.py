@@ -1,60 +1,96 @@
 """
-What the filters of a call-graph query mean, as SQL conditions for each record type.
+What the filters of a query mean, as SQL conditions for each record type.
 
 Membership is always asked with `IN (SELECT ...)`: no join can then repeat a row, so no `DISTINCT`
-over whole rows is needed.
+over whole rows is needed. All text comes from here; what a person gave is a parameter.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
+from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-import sqlalchemy as sa
-
-from redun.backends.base import TagEntity
-from redun.backends.db.query.tables import (
-    ARGUMENT,
-    CALL_NODE,
-    EXECUTION,
-    FILE,
-    JOB,
-    SUBVALUE,
-    TAG,
-    TASK,
-    VALUE,
-)
+from redun.backends.db.source import Source
 from redun.tags import ANY_VALUE
 
 ERROR_TYPE = "redun.ErrorValue"
 JOB_STATUSES = ("RUNNING", "FAILED", "CACHED", "DONE")
 EXECUTION_STATUSES = ("RUNNING", "FAILED", "DONE")
 
-#: Conditions of a filter, by record type. A type that the filter doesn't name is left as it is.
-Conditions: TypeAlias = dict[str, sa.ColumnElement[bool]]
-
-PRIMARY_KEYS: dict[str, Any] = {
-    "Execution": EXECUTION.c.id,
-    "Job": JOB.c.id,
-    "CallNode": CALL_NODE.c.call_hash,
-    "Task": TASK.c.hash,
-    "Value": VALUE.c.value_hash,
+#: Table and primary key of each record type, in the order in which types are given out.
+PRIMARY_KEYS: dict[str, tuple[str, str]] = {
+    "Execution": ("execution", "id"),
+    "Job": ("job", "id"),
+    "CallNode": ("call_node", "call_hash"),
+    "Task": ("task", "hash"),
+    "Value": ("value", "value_hash"),
 }
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """
+    A condition on the rows of a table.
+
+    Parameters
+    ----------
+    text : SQL as a `Source` takes it.
+    parameters : one for each `?` and `{in_ids}`, in their order.
+    """
+
+    text: str
+    parameters: tuple[Any, ...] = ()
+
+    def within(self, frame: str) -> Condition:
+        """The condition put into a text where `{}` stands."""
+        before, after = frame.split("{}")
+        return Condition(before + self.text + after, self.parameters)
+
+
+#: Conditions of a filter, by record type. A type that the filter doesn't name is left as it is.
+Conditions: TypeAlias = dict[str, Condition]
+
+
+def all_of(conditions: Iterable[Condition]) -> Condition:
+    """What holds where all of the conditions do; everywhere if there are none."""
+    return _joined(list(conditions), " AND ", "1 = 1")
+
+
+def any_of(conditions: Iterable[Condition]) -> Condition:
+    """What holds where one of the conditions does; nowhere if there are none."""
+    return _joined(list(conditions), " OR ", "1 = 0")
+
+
+def _joined(conditions: list[Condition], word: str, empty: str) -> Condition:
+    if len(conditions) < 2:
+        return conditions[0] if conditions else Condition(empty)
+    text = word.join(condition.text for condition in conditions)
+    return Condition(f"({text})", tuple(p for one in conditions for p in one.parameters))
+
+
+def column_of(record_type: str) -> str:
+    """The primary key of a record type with its table."""
+    return ".".join(PRIMARY_KEYS[record_type])
 
 
 def ids_in(ids: Collection[str]) -> Conditions:
     """Exact ids, in every type."""
-    return {name: key.in_(list(ids)) for name, key in PRIMARY_KEYS.items()}
+    return {name: _among(column_of(name), ids) for name in PRIMARY_KEYS}
+
+
+def _among(column: str, keys: Iterable[str]) -> Condition:
+    return Condition(f"{column} {{in_ids}}", (list(keys),))
 
 
 def ids_like(prefix: str, dialect: str) -> Conditions:
     """Ids that start so, in every type; tasks also by their bare name."""
-    found = {name: id_prefix(key, prefix, dialect) for name, key in PRIMARY_KEYS.items()}
-    found["Task"] = sa.or_(found["Task"], TASK.c.name == prefix)
+    found = {name: id_prefix(column_of(name), prefix, dialect) for name in PRIMARY_KEYS}
+    found["Task"] = any_of([found["Task"], Condition("task.name = ?", (prefix,))])
     return found
 
 
-def id_prefix(column: Any, prefix: str, dialect: str) -> sa.ColumnElement[bool]:
+def id_prefix(column: str, prefix: str, dialect: str) -> Condition:
     """
     Ids that start so; hashes are found in upper case too. `%` and `_` match as in SQL.
 
@@ -62,49 +98,90 @@ def id_prefix(column: Any, prefix: str, dialect: str) -> sa.ColumnElement[bool]:
     is asked for a range.
     """
     if "%" in prefix or "_" in prefix or dialect != "sqlite":
-        return column.like(prefix + "%")
+        return Condition(f"{column} LIKE ?", (prefix + "%",))
     if not prefix:
-        return sa.true()
+        return all_of([])
     spellings = sorted({prefix, prefix.lower()})
-    return sa.or_(*(sa.and_(column >= text, column < _successor(text)) for text in spellings))
+    return any_of(starts_with(column, text, dialect) for text in spellings)
 
 
-def _successor(text: str) -> str:
-    """The smallest text that is greater than all that start with `text`."""
-    return text[:-1] + chr(ord(text[-1]) + 1)
+def starts_with(column: str, prefix: str, dialect: str) -> Condition:
+    """Texts that start so, literally; SQLite is asked for a range, as in `id_prefix`."""
+    if dialect != "sqlite":
+        return Condition(f"{column} LIKE ? ESCAPE '/'", (escaped(prefix) + "%",))
+    # The largest character there is ends the range.
+    return Condition(f"({column} >= ? AND {column} < ?)", (prefix, prefix + chr(0x10FFFF)))
+
+
+def escaped(text: str) -> str:
+    """A text for LIKE with the escape `/`."""
+    return text.replace("/", "//").replace("%", "/%").replace("_", "/_")
 
 
 def executions_in(ids: Collection[str]) -> Conditions:
     """Executions with these ids, and everything their jobs ran, took and gave."""
-    jobs = sa.select(JOB.c.id).where(JOB.c.execution_id.in_(list(ids)))
-    return {"Execution": EXECUTION.c.id.in_(list(ids)), **_of_jobs(jobs)}
+    jobs = Condition("job.execution_id {in_ids}", (list(ids),))
+    return {"Execution": _among("execution.id", ids), **_of_jobs(jobs)}
 
 
-def executions_tagged(tags: Iterable[tuple[str, Any]]) -> Conditions:
+def executions_tagged(tags: Iterable[tuple[str, Any]], source: Source) -> Conditions:
     """Executions with all these tags, and everything their jobs ran, took and gave."""
-    tagged = sa.and_(*(_has_tag(EXECUTION.c.id, key, value) for key, value in tags))
-    executions = sa.select(EXECUTION.c.id).where(tagged)
-    jobs = sa.select(JOB.c.id).where(JOB.c.execution_id.in_(executions))
+    tagged = all_of(_has_tag("execution.id", key, value, source) for key, value in tags)
+    executions = tagged.within("SELECT execution.id FROM execution WHERE {}")
+    jobs = executions.within("job.execution_id IN ({})")
     return {"Execution": tagged, **_of_jobs(jobs)}
 
 
-def _of_jobs(jobs: sa.Select[Any]) -> Conditions:
-    calls = sa.select(JOB.c.call_hash).where(JOB.c.id.in_(jobs))
-    results = sa.select(CALL_NODE.c.value_hash).where(CALL_NODE.c.call_hash.in_(calls))
-    arguments = sa.select(ARGUMENT.c.value_hash).where(ARGUMENT.c.call_hash.in_(calls))
+_CALLS = "SELECT job.call_hash FROM job WHERE {}"
+
+_VALUES_OF_CALLS = """value.value_hash IN (
+    SELECT call_node.value_hash FROM call_node WHERE call_node.call_hash IN ({calls})
+    UNION
+    SELECT argument.value_hash FROM argument WHERE argument.call_hash IN ({calls})
+    UNION
+    SELECT subvalue.value_hash FROM subvalue WHERE subvalue.parent_value_hash IN (
+        SELECT call_node.value_hash FROM call_node WHERE call_node.call_hash IN ({calls}))
+    UNION
+    SELECT subvalue.value_hash FROM subvalue WHERE subvalue.parent_value_hash IN (
+        SELECT argument.value_hash FROM argument WHERE argument.call_hash IN ({calls}))
+)"""
+
+
+def _of_jobs(jobs: Condition) -> Conditions:
+    """Jobs that meet a condition, and everything they ran, took and gave."""
+    calls = jobs.within(_CALLS)
+    values = _VALUES_OF_CALLS.replace("{calls}", calls.text)
     return {
-        "Job": JOB.c.id.in_(jobs),
-        "CallNode": CALL_NODE.c.call_hash.in_(calls),
-        "Task": TASK.c.hash.in_(sa.select(JOB.c.task_hash).where(JOB.c.id.in_(jobs))),
-        "Value": VALUE.c.value_hash.in_(
-            sa.union(
-                results,
-                arguments,
-                sa.select(SUBVALUE.c.value_hash).where(SUBVALUE.c.parent_value_hash.in_(results)),
-                sa.select(SUBVALUE.c.value_hash).where(SUBVALUE.c.parent_value_hash.in_(arguments)),
-            )
-        ),
+        "Job": jobs,
+        "CallNode": calls.within("call_node.call_hash IN ({})"),
+        "Task": jobs.within("task.hash IN (SELECT job.task_hash FROM job WHERE {})"),
+        "Value": Condition(values, calls.parameters * _VALUES_OF_CALLS.count("{calls}")),
     }
+
+
+# Errors are few: finding them by the index on the type beats looking at every result.
+_FAILED_CALLS = f"""SELECT call_node.call_hash FROM call_node WHERE call_node.value_hash IN (
+    SELECT value.value_hash FROM value WHERE value.type = '{ERROR_TYPE}')"""
+
+_FAILED = f"(job.call_hash IS NOT NULL AND job.call_hash IN ({_FAILED_CALLS}))"
+
+_OF_JOBS = {
+    "RUNNING": "(job.end_time IS NULL AND job.call_hash IS NULL)",
+    "CACHED": "job.cached IS TRUE",
+    "FAILED": _FAILED,
+    "DONE": f"(job.cached IS FALSE AND job.call_hash IS NOT NULL AND NOT {_FAILED})",
+}
+
+_ROOTS = "execution.job_id IN (SELECT job.id FROM job WHERE {})"
+
+_DONE = f"job.end_time IS NOT NULL AND NOT {_FAILED}"
+
+_OF_EXECUTIONS = {
+    "RUNNING": _ROOTS.format(f"job.end_time IS NULL AND NOT {_FAILED}"),
+    "FAILED": (f"({_ROOTS.format(_FAILED)} OR execution.job_id NOT IN (SELECT job.id FROM job))"),
+    "DONE": _ROOTS.format(_DONE),
+    "CACHED": _ROOTS.format(f"{_DONE} AND job.cached IS TRUE"),
+}
 
 
 def job_statuses(statuses: Iterable[str]) -> Conditions:
@@ -113,29 +190,7 @@ def job_statuses(statuses: Iterable[str]) -> Conditions:
 
     Raises `NotImplementedError` for an unknown status, `AssertionError` for none at all.
     """
-    clauses = [_job_status(status) for status in statuses]
-    assert clauses, "no job status to filter by"
-    return {"Job": sa.or_(*clauses)}
-
-
-def _job_status(status: str) -> sa.ColumnElement[bool]:
-    failed = _failed(JOB.c.call_hash)
-    if status == "RUNNING":
-        return sa.and_(JOB.c.end_time.is_(None), JOB.c.call_hash.is_(None))
-    if status == "CACHED":
-        return JOB.c.cached.is_(True)
-    if status == "FAILED":
-        return failed
-    if status == "DONE":
-        return sa.and_(JOB.c.cached.is_(False), JOB.c.call_hash.is_not(None), sa.not_(failed))
-    raise NotImplementedError(status)
-
-
-def _failed(call_hash: Any) -> sa.ColumnElement[bool]:
-    # Errors are few: finding them by the index on the type beats looking at every result.
-    errors = sa.select(VALUE.c.value_hash).where(VALUE.c.type == ERROR_TYPE)
-    calls = sa.select(CALL_NODE.c.call_hash).where(CALL_NODE.c.value_hash.in_(errors))
-    return sa.and_(call_hash.is_not(None), call_hash.in_(calls))
+    return {"Job": _by_status(statuses, _OF_JOBS)}
 
 
 def execution_statuses(statuses: Iterable[str]) -> Conditions:
@@ -145,94 +200,93 @@ def execution_statuses(statuses: Iterable[str]) -> Conditions:
 
     Raises `NotImplementedError` for an unknown status, `AssertionError` for none at all.
     """
-    clauses = [_execution_status(status) for status in statuses]
-    assert clauses, "no execution status to filter by"
-    return {"Execution": sa.or_(*clauses)}
+    return {"Execution": _by_status(statuses, _OF_EXECUTIONS)}
 
 
-def _execution_status(status: str) -> sa.ColumnElement[bool]:
-    failed = _failed(JOB.c.call_hash)
-    if status == "FAILED":
-        roots = sa.select(JOB.c.id)
-        return sa.or_(EXECUTION.c.job_id.in_(roots.where(failed)), EXECUTION.c.job_id.not_in(roots))
-    if status == "RUNNING":
-        running = sa.and_(JOB.c.end_time.is_(None), sa.not_(failed))
-        return EXECUTION.c.job_id.in_(sa.select(JOB.c.id).where(running))
-    if status in ("DONE", "CACHED"):
-        done = sa.and_(JOB.c.end_time.is_not(None), sa.not_(failed))
-        if status == "CACHED":
-            done = sa.and_(done, JOB.c.cached.is_(True))
-        return EXECUTION.c.job_id.in_(sa.select(JOB.c.id).where(done))
-    raise NotImplementedError(status)
+def _by_status(statuses: Iterable[str], known: dict[str, str]) -> Condition:
+    wanted = list(statuses)
+    assert wanted, "no status to filter by"
+    for status in wanted:
+        if status not in known:
+            raise NotImplementedError(status)
+    return any_of(Condition(known[status]) for status in wanted)
 
 
 def task_names(names: Iterable[str]) -> Conditions:
     """Jobs and tasks by task name: full, or without namespace to find it in any."""
-    clauses = []
-    for fullname in names:
-        namespace, dot, name = fullname.rpartition(".")
-        clause: sa.ColumnElement[bool] = TASK.c.name == name
-        if dot:
-            clause = sa.and_(clause, TASK.c.namespace == namespace)
-        clauses.append(clause)
-    matches = sa.or_(*clauses)
-    jobs = JOB.c.task_hash.in_(sa.select(TASK.c.hash).where(matches))
+    matches = any_of(map(_task_name, names))
+    jobs = matches.within("job.task_hash IN (SELECT task.hash FROM task WHERE {})")
     return {"Job": jobs, "Task": matches}
+
+
+def _task_name(fullname: str) -> Condition:
+    namespace, dot, name = fullname.rpartition(".")
+    if not dot:
+        return Condition("task.name = ?", (name,))
+    return Condition("(task.name = ? AND task.namespace = ?)", (name, namespace))
 
 
 def task_hashes(hashes: Iterable[str]) -> Conditions:
     """Jobs and tasks by task hash."""
     wanted = list(hashes)
-    return {"Job": JOB.c.task_hash.in_(wanted), "Task": TASK.c.hash.in_(wanted)}
+    return {"Job": _among("job.task_hash", wanted), "Task": _among("task.hash", wanted)}
+
+
+# The values themselves and those that contain them.
+_HOLDERS = """SELECT value.value_hash FROM value WHERE value.value_hash {in_ids}
+    UNION SELECT subvalue.parent_value_hash FROM subvalue WHERE subvalue.value_hash {in_ids}"""
+
+_TAKEN = f"""job.call_hash IN (
+    SELECT argument.call_hash FROM argument WHERE argument.value_hash IN ({_HOLDERS}))"""
+
+_GIVEN = f"""job.call_hash IN (
+    SELECT call_node.call_hash FROM call_node WHERE call_node.value_hash IN ({_HOLDERS}))"""
 
 
 def arguments_in(value_hashes: Iterable[str]) -> Conditions:
     """Jobs that took one of these values, alone or inside an argument."""
-    holders = _holders(value_hashes)
-    calls = sa.select(ARGUMENT.c.call_hash).where(ARGUMENT.c.value_hash.in_(holders))
-    return {"Job": JOB.c.call_hash.in_(calls)}
+    wanted = list(value_hashes)
+    return {"Job": Condition(_TAKEN, (wanted, wanted))}
 
 
 def results_in(value_hashes: Iterable[str]) -> Conditions:
     """Jobs that gave one of these values, alone or inside a result."""
-    holders = _holders(value_hashes)
-    calls = sa.select(CALL_NODE.c.call_hash).where(CALL_NODE.c.value_hash.in_(holders))
-    return {"Job": JOB.c.call_hash.in_(calls)}
-
-
-def _holders(value_hashes: Iterable[str]) -> sa.CompoundSelect[Any]:
-    """The values themselves and those that contain them."""
     wanted = list(value_hashes)
-    return sa.union(
-        sa.select(VALUE.c.value_hash).where(VALUE.c.value_hash.in_(wanted)),
-        sa.select(SUBVALUE.c.parent_value_hash).where(SUBVALUE.c.value_hash.in_(wanted)),
-    )
+    return {"Job": Condition(_GIVEN, (wanted, wanted))}
 
 
 def value_types(names: Iterable[str]) -> Conditions:
     """Values of exactly these types."""
-    return {"Value": VALUE.c.type.in_(list(names))}
+    return {"Value": _among("value.type", names)}
 
 
 def file_paths(patterns: Iterable[str]) -> Conditions:
     """Values that are files with a path like one of these; `*` stands for anything."""
-    likes = [FILE.c.path.like(pattern.replace("*", "%")) for pattern in patterns]
-    return {"Value": VALUE.c.value_hash.in_(sa.select(FILE.c.value_hash).where(sa.or_(*likes)))}
+    likes = any_of(
+        Condition("file.path LIKE ?", (pattern.replace("*", "%"),)) for pattern in patterns
+    )
+    files = likes.within("SELECT file.value_hash FROM file WHERE {}")
+    return {"Value": files.within("value.value_hash IN ({})")}
 
 
-def tagged(tags: Iterable[tuple[str, Any]]) -> Conditions:
-    """Records of any type that have all these current tags; `ANY_VALUE` asks for the key alone."""
+def tagged(tags: Iterable[tuple[str, Any]], source: Source) -> Conditions:
+    """
+    Records of any type that have all these current tags; `ANY_VALUE` asks for the key alone.
+
+    Raises `TypeError` for a value that JSON can't express.
+    """
     pairs = list(tags)
     return {
-        name: sa.and_(*(_has_tag(key, *pair) for pair in pairs))
-        for name, key in PRIMARY_KEYS.items()
+        name: all_of(_has_tag(column_of(name), key, value, source) for key, value in pairs)
+        for name in PRIMARY_KEYS
     }
 
 
-def _has_tag(entity_id: Any, key: str, value: Any) -> sa.ColumnElement[bool]:
-    entities = sa.select(TAG.c.entity_id).where(
-        TAG.c.key == key, TAG.c.is_current, TAG.c.entity_type != TagEntity.Null
+def _has_tag(entity_id: str, key: str, value: Any, source: Source) -> Condition:
+    text = (
+        f"{entity_id} IN (SELECT tag.entity_id FROM tag"
+        " WHERE tag.key = ? AND tag.is_current AND tag.entity_type <> 'Null'"
     )
-    if value is not ANY_VALUE:
-        entities = entities.where(TAG.c.value == sa.literal(value, TAG.c.value.type))
-    return entity_id.in_(entities)
+    if value is ANY_VALUE:
+        return Condition(f"{text})", (key,))
+    return Condition(f"{text} AND tag.value = ?)", (key, source.document_parameter(value)))

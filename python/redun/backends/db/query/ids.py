@@ -3,53 +3,31 @@
 from __future__ import annotations
 
 import os
-from typing import Any
+from typing import NamedTuple
 
-import sqlalchemy as sa
-from sqlalchemy.orm import Session
-
-from redun.backends.db.orm import Execution, File, Job
-from redun.backends.db.query.callgraph import CallGraphQuery
-from redun.backends.db.query.tables import (
-    ARGUMENT,
-    CALL_NODE,
-    EXECUTION,
-    FILE,
-    JOB,
-    SUBVALUE,
-)
+from redun.backends.db.query.records import RecordQuery
+from redun.backends.db.source import Source
 
 
-def infer_id(session: Session, id: str, include_files: bool = True, required: bool = False) -> Any:
+class FileUse(NamedTuple):
+    """A recorded file, and a job that gave it (`produced`) or took it."""
+
+    value_hash: str
+    job_id: str
+    produced: bool
+
+
+def find_record(source: Source, text: str) -> tuple[str, str] | None:
     """
-    The record that a text means.
+    Type and id of the first record that `-`, `~N`, an id, its prefix or the bare name of a task means.
 
-    Parameters
-    ----------
-    session : the unit of work to read with.
-    id : a file path, `-` (newest execution), `~N` (N-th newest), an id or its prefix, or the bare
-        name of a task.
-    include_files : whether a path may be meant; it is if it exists or contains `:`.
-    required : whether there must be exactly one record; otherwise the first is taken.
-
-    Returns
-    -------
-    A row; `(File, Job, "result" or "arg")` for a file; None if nothing matches.
-
-    Raises
-    ------
-    ValueError
-        For `~N` out of range, and with `required` for no or several matches.
+    None if nothing matches. Raises `ValueError` for `~N` out of range.
     """
-    if include_files and may_be_path(id):
-        found = find_file(session, id)
-        if found:
-            return found
-    if is_execution_reference(id):
-        execution_id = find_execution(session, id)
-        return session.get(Execution, execution_id) if execution_id else None
-    query = CallGraphQuery(session).like_id(id)
-    return query.one() if required else query.first()
+    if is_execution_reference(text):
+        execution_id = find_execution(source, text)
+        return ("Execution", execution_id) if execution_id else None
+    found = RecordQuery(source).like_id(text).limit(1).ids() if text else ()
+    return next(((name, ids[0]) for name, ids in found), None)
 
 
 def may_be_path(text: str) -> bool:
@@ -62,7 +40,11 @@ def is_execution_reference(text: str) -> bool:
     return text == "-" or (len(text) > 1 and text[0] == "~")
 
 
-def find_execution(session: Session, reference: str) -> str | None:
+_NEWEST = """SELECT execution.id FROM execution JOIN job ON job.id = execution.job_id
+ORDER BY job.start_time DESC, execution.id LIMIT 1 OFFSET ?"""
+
+
+def find_execution(source: Source, reference: str) -> str | None:
     """
     The id of the execution that `-` or `~N` means; None for `-` in an empty repo.
 
@@ -73,27 +55,24 @@ def find_execution(session: Session, reference: str) -> str | None:
     index = 1 if reference == "-" else int(reference[1:])
     if index < 1:
         raise ValueError("Execution index should >= 1.")
-    query = (
-        sa.select(EXECUTION.c.id)
-        .select_from(EXECUTION)
-        .join(JOB, JOB.c.id == EXECUTION.c.job_id)
-        .order_by(JOB.c.start_time.desc(), EXECUTION.c.id)
-    )
-    found = session.execute(query.offset(index - 1).limit(1)).scalar()
+    found: str | None = source.cell(_NEWEST, (index - 1,))
     if found is None and reference != "-":
         raise ValueError(f"Execution index too high: {index}")
     return found
 
 
-def find_entities(session: Session, text: str, limit: int) -> list[tuple[str, str]]:
+def find_entities(source: Source, text: str, limit: int) -> list[tuple[str, str]]:
     """
     Type and full id of the records that a text means: an id, its prefix, or a task's name.
 
-    A task and its value have the same hash, and are the task. At most `limit` are given.
+    A task and its value have the same hash, and are the task. At most `limit` are given, and none
+    for an empty text.
     """
+    if not text:
+        return []
     found: list[tuple[str, str]] = []
-    by_name = CallGraphQuery(session).filter_types(["Task"]).filter_task_names([text])
-    for query in (CallGraphQuery(session).like_id(text).limit(2 * limit), by_name.limit(limit)):
+    by_name = RecordQuery(source).filter_types(["Task"]).filter_task_names([text])
+    for query in (RecordQuery(source).like_id(text).limit(2 * limit), by_name.limit(limit)):
         for name, ids in query.ids():
             found += [(name, record_id) for record_id in ids]
     tasks = {record_id for name, record_id in found if name == "Task"}
@@ -103,54 +82,48 @@ def find_entities(session: Session, text: str, limit: int) -> list[tuple[str, st
     return list(unique)[:limit]
 
 
-def find_execution_ids(session: Session, references: list[str]) -> list[str]:
+def find_execution_ids(source: Source, references: list[str]) -> list[str]:
     """The executions that ids, their prefixes, `-` and `~N` mean; what matches none is left out."""
     found: list[str] = []
     for reference in references:
         if is_execution_reference(reference):
-            execution_id = find_execution(session, reference)
+            execution_id = find_execution(source, reference)
             found += [execution_id] if execution_id else []
         else:
-            query = CallGraphQuery(session).filter_types(["Execution"]).like_id(reference)
-            found += [ids[0] for ids in query.select("id")]
+            query = RecordQuery(source).filter_types(["Execution"]).like_id(reference)
+            found += query.select("id", flat=True)
     return list(dict.fromkeys(found))
 
 
-def find_file(session: Session, path: str) -> tuple[File, Job, str] | None:
+# Values that are or contain a file of a path, each with the file.
+_HOLDERS = """(
+    SELECT file.value_hash AS holder, file.value_hash AS file FROM file WHERE file.path = ?
+    UNION ALL
+    SELECT subvalue.parent_value_hash, subvalue.value_hash FROM subvalue
+    JOIN file ON file.value_hash = subvalue.value_hash WHERE file.path = ?
+) AS holders"""
+
+# Of jobs that ended or started together, the one that has the file within something is told.
+_RESULTS = f"""SELECT holders.file, job.id FROM {_HOLDERS}
+JOIN call_node ON call_node.value_hash = holders.holder
+JOIN job ON job.call_hash = call_node.call_hash
+ORDER BY job.end_time DESC NULLS LAST, holders.file = holders.holder, job.id LIMIT 1"""
+
+_ARGUMENTS = f"""SELECT holders.file, job.id FROM {_HOLDERS}
+JOIN argument ON argument.value_hash = holders.holder
+JOIN job ON job.call_hash = argument.call_hash
+ORDER BY job.start_time DESC, holders.file = holders.holder, job.id LIMIT 1"""
+
+
+def find_file_use(source: Source, path: str) -> FileUse | None:
     """
     The file recorded under exactly this path, with the job that tells most about it.
 
-    That is the latest job to give the file, alone or within its result: `(file, job, "result")`.
-    If none gave it, the latest to take it: `(file, job, "arg")`. None if the path isn't recorded.
+    That is the latest job to give the file, alone or within its result; if none gave it, the latest
+    to take it. None if the path isn't recorded.
     """
-    whole = sa.select(FILE.c.value_hash.label("holder"), FILE.c.value_hash.label("file"))
-    inside = (
-        sa.select(SUBVALUE.c.parent_value_hash, SUBVALUE.c.value_hash)
-        .select_from(SUBVALUE)
-        .join(FILE, FILE.c.value_hash == SUBVALUE.c.value_hash)
-    )
-    found = sa.union_all(whole.where(FILE.c.path == path), inside.where(FILE.c.path == path))
-    either = found.subquery()
-    # Of jobs that ended or started together, the one that has the file within something is told.
-    results = (
-        sa.select(either.c.file, JOB.c.id)
-        .select_from(either)
-        .join(CALL_NODE, CALL_NODE.c.value_hash == either.c.holder)
-        .join(JOB, JOB.c.call_hash == CALL_NODE.c.call_hash)
-        .order_by(JOB.c.end_time.desc().nulls_last(), either.c.file == either.c.holder, JOB.c.id)
-    )
-    arguments = (
-        sa.select(either.c.file, JOB.c.id)
-        .select_from(either)
-        .join(ARGUMENT, ARGUMENT.c.value_hash == either.c.holder)
-        .join(JOB, JOB.c.call_hash == ARGUMENT.c.call_hash)
-        .order_by(JOB.c.start_time.desc(), either.c.file == either.c.holder, JOB.c.id)
-    )
-    for query, kind in ((results, "result"), (arguments, "arg")):
-        row = session.execute(query.limit(1)).first()
-        if row:
-            file, job = session.get(File, row[0]), session.get(Job, row[1])
-            assert file is not None
-            assert job is not None
-            return file, job, kind
+    for statement, produced in ((_RESULTS, True), (_ARGUMENTS, False)):
+        row = source.first_row(statement, (path, path))
+        if row is not None:
+            return FileUse(row[0], row[1], produced)
     return None

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from collections import Counter, defaultdict, deque
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
+from typing import Any
 
-import sqlalchemy as sa
-from sqlalchemy.orm import Session
-
-from redun.backends.db.bulk import in_chunks
-from redun.backends.db.query.conditions import ERROR_TYPE, job_statuses, task_names
-from redun.backends.db.query.tables import CALL_NODE, JOB, TASK, VALUE
+from redun.backends.db.query.conditions import (
+    ERROR_TYPE,
+    Condition,
+    all_of,
+    job_statuses,
+    task_names,
+)
 from redun.backends.db.query.views import full_name
+from redun.backends.db.source import Source
 
 #: Ancestors that are read of a job at most; a chain of calls may be of any length.
 MAX_ANCESTORS = 50
@@ -28,25 +30,31 @@ class TaskTally:
     statuses: Counter[str] = field(default_factory=Counter)
 
 
-def tally_jobs(session: Session, execution_id: str) -> list[TaskTally]:
+# Errors are few. Only they have their results looked at.
+_TALLY = """
+SELECT job.task_hash, job.cached, job.end_time IS NULL AS unfinished, count(*) FROM job
+WHERE job.execution_id = ? AND {} GROUP BY job.task_hash, job.cached, unfinished
+"""
+
+_FAILED = f"""job.call_hash IN (
+    SELECT call_node.call_hash FROM call_node WHERE call_node.value_hash IN (
+        SELECT value.value_hash FROM value WHERE value.type = '{ERROR_TYPE}'))"""
+
+_TASK_NAMES = "SELECT hash, namespace, name FROM task WHERE hash {in_ids}"
+
+
+def tally_jobs(source: Source, execution_id: str) -> list[TaskTally]:
     """The number of jobs by task and status in an execution, by task name."""
-    columns = (JOB.c.task_hash, JOB.c.cached, JOB.c.end_time.is_(None))
-    query = sa.select(*columns, sa.func.count()).where(JOB.c.execution_id == execution_id)
-    # Errors are few. Only they have their results looked at.
-    errors = sa.select(VALUE.c.value_hash).where(VALUE.c.type == ERROR_TYPE)
-    failed = JOB.c.call_hash.in_(
-        sa.select(CALL_NODE.c.call_hash).where(CALL_NODE.c.value_hash.in_(errors))
-    )
     counts: dict[str, Counter[str]] = defaultdict(Counter)
-    for rows, is_failed in ((query, False), (query.where(failed), True)):
-        for task_hash, cached, unfinished, number in session.execute(rows.group_by(*columns)):
+    for condition, is_failed in (("1 = 1", False), (_FAILED, True)):
+        rows = source.rows(_TALLY.replace("{}", condition), (execution_id,))
+        for task_hash, cached, unfinished, number in rows:
             status = "RUNNING" if unfinished else "CACHED" if cached else "DONE"
             counts[task_hash][status] += -number if is_failed else number
             if is_failed:
                 counts[task_hash]["FAILED"] += number
-    names = sa.select(TASK.c.hash, TASK.c.namespace, TASK.c.name)
     found: dict[str, TaskTally] = {}
-    for task_hash, namespace, name in in_chunks(session, names, TASK.c.hash, counts):
+    for task_hash, namespace, name in source.rows_among(_TASK_NAMES, counts):
         tally = found.setdefault(full := full_name(namespace, name), TaskTally(full))
         tally.hashes.add(task_hash)
         tally.statuses.update(counts[task_hash])
@@ -54,7 +62,7 @@ def tally_jobs(session: Session, execution_id: str) -> list[TaskTally]:
 
 
 def job_page(
-    session: Session,
+    source: Source,
     execution_id: str,
     statuses: Collection[str],
     tasks: Collection[str],
@@ -72,34 +80,39 @@ def job_page(
 
     Raises `NotImplementedError` for an unknown status.
     """
-    query = sa.select(JOB.c.id).where(JOB.c.execution_id == execution_id)
+    conditions = [Condition("job.execution_id = ?", (execution_id,))]
     if statuses:
-        query = query.where(job_statuses(statuses)["Job"])
+        conditions.append(job_statuses(statuses)["Job"])
     if tasks:
-        query = query.where(task_names(tasks)["Job"])
-    query = query.order_by(JOB.c.start_time, JOB.c.id)
-    return list(session.scalars(query.offset(skip).limit(count)))
-
-
-def ancestors(session: Session, job_id: str) -> list[tuple[str, str]]:
-    """Ids and full task names of the nearest `MAX_ANCESTORS` jobs above a job, nearest first."""
-    first = sa.select(JOB.c.parent_id.label("id"), sa.literal(1).label("depth"))
-    above = first.where(JOB.c.id == job_id).cte("above", recursive=True)
-    further = sa.select(JOB.c.parent_id, above.c.depth + 1)
-    further = further.where(JOB.c.id == above.c.id, above.c.depth < MAX_ANCESTORS)
-    lineage = above.union_all(further)
-    query = (
-        sa.select(JOB.c.id, TASK.c.namespace, TASK.c.name)
-        .select_from(JOB)
-        .join(lineage, lineage.c.id == JOB.c.id)
-        .outerjoin(TASK, TASK.c.hash == JOB.c.task_hash)
-        .order_by(lineage.c.depth)
+        conditions.append(task_names(tasks)["Job"])
+    query = all_of(conditions).within(
+        "SELECT job.id FROM job WHERE {} ORDER BY job.start_time, job.id LIMIT ? OFFSET ?"
     )
-    return [(row[0], full_name(row[1], row[2])) for row in session.execute(query)]
+    return source.cells(query.text, (*query.parameters, count, skip))
 
 
-#: A job's place among its siblings.
-Key = tuple[dt.datetime, str]
+_ANCESTORS = """
+WITH RECURSIVE above(id, depth) AS (
+    SELECT job.parent_id, 1 FROM job WHERE job.id = ?
+    UNION ALL
+    SELECT job.parent_id, above.depth + 1 FROM job, above
+    WHERE job.id = above.id AND above.depth < ?
+)
+SELECT job.id, task.namespace, task.name FROM job
+JOIN above ON above.id = job.id
+LEFT JOIN task ON task.hash = job.task_hash
+ORDER BY above.depth
+"""
+
+
+def ancestors(source: Source, job_id: str) -> list[tuple[str, str]]:
+    """Ids and full task names of the nearest `MAX_ANCESTORS` jobs above a job, nearest first."""
+    rows = source.rows(_ANCESTORS, (job_id, MAX_ANCESTORS))
+    return [(row[0], full_name(row[1], row[2])) for row in rows]
+
+
+#: A job's place among its siblings: its start as it is stored, and its id.
+Key = tuple[Any, str]
 
 #: Where a walk stands: depth, parent, and last visited child of each unfinished job on the way.
 Checkpoint = tuple[tuple[int, str | None, Key | None], ...]
@@ -132,7 +145,7 @@ class JobWalk:
 
     Parameters
     ----------
-    session : the unit of work to read with.
+    source : what to read with.
     execution_id : the execution.
     root : the job to start with; None for all the execution's jobs.
     start : where another walk over the same jobs stood, to go on from there.
@@ -140,19 +153,19 @@ class JobWalk:
 
     def __init__(
         self,
-        session: Session,
+        source: Source,
         execution_id: str,
         root: str | None = None,
         start: Checkpoint | None = None,
     ) -> None:
-        self._session = session
+        self._source = source
         self._execution_id = execution_id
         self._levels = [_Level(0, None)]
         if start is not None:
             self._levels = [_Level(*level) for level in start]
         elif root is not None:
-            row = session.execute(sa.select(JOB.c.start_time, JOB.c.id).where(JOB.c.id == root))
-            self._levels[0].waiting.extend(((time, job_id), True) for time, job_id in row)
+            rows = source.rows("SELECT start_time, id FROM job WHERE id = ?", (root,))
+            self._levels[0].waiting.extend(((time, job_id), True) for time, job_id in rows)
             self._levels[0].exhausted = True
 
     @property
@@ -179,20 +192,24 @@ class JobWalk:
 
     def _fill(self, level: _Level) -> None:
         """Reads the next siblings; the more of them there are, the more at a time."""
-        query = sa.select(JOB.c.start_time, JOB.c.id, _HAS_CHILDREN)
-        query = query.where(JOB.c.parent_id == level.parent)
         if level.parent is None:
-            query = query.where(JOB.c.execution_id == self._execution_id)
+            conditions = [
+                Condition("job.parent_id IS NULL AND job.execution_id = ?", (self._execution_id,))
+            ]
+        else:
+            conditions = [Condition("job.parent_id = ?", (level.parent,))]
         if level.after is not None:
             time, job_id = level.after
-            same = sa.and_(JOB.c.start_time == time, JOB.c.id > job_id)
-            query = query.where(sa.or_(JOB.c.start_time > time, same))
-        query = query.order_by(JOB.c.start_time, JOB.c.id).limit(level.batch)
-        rows = self._session.execute(query).all()
+            later = "(job.start_time > ? OR (job.start_time = ? AND job.id > ?))"
+            conditions.append(Condition(later, (time, time, job_id)))
+        query = all_of(conditions).within(_CHILDREN)
+        rows = self._source.rows(query.text, (*query.parameters, level.batch))
         level.waiting.extend(((time, job_id), bool(parent)) for time, job_id, parent in rows)
         level.exhausted = len(rows) < level.batch
         level.batch = min(2 * level.batch, MAX_BATCH)
 
 
-_CHILD = JOB.alias("child")
-_HAS_CHILDREN = sa.exists().where(_CHILD.c.parent_id == JOB.c.id)
+_CHILDREN = """
+SELECT job.start_time, job.id, EXISTS (SELECT 1 FROM job AS child WHERE child.parent_id = job.id)
+FROM job WHERE {} ORDER BY job.start_time, job.id LIMIT ?
+"""

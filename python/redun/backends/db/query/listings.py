@@ -6,12 +6,17 @@ import datetime as dt
 from dataclasses import dataclass
 from typing import Any
 
-import sqlalchemy as sa
-from sqlalchemy.orm import Session
-
-from redun.backends.db.query.conditions import id_prefix
-from redun.backends.db.query.tables import EXECUTION, FILE, JOB, TASK
+from redun.backends.db.codec import to_moment
+from redun.backends.db.query.conditions import (
+    Condition,
+    all_of,
+    any_of,
+    escaped,
+    id_prefix,
+    starts_with,
+)
 from redun.backends.db.query.views import full_name
+from redun.backends.db.source import Source
 
 NAMESPACE_ORDERS = ("namespace", "count", "time")
 
@@ -36,8 +41,30 @@ class ExecutionFilter:
     find: str | None = None
 
 
+# Along the index on the start of jobs, which ends as soon as a page is full. A subquery rather than
+# a join: SQLite would begin a join with the executions and sort them all.
+_ALONG_STARTS = """
+SELECT (SELECT execution.id FROM execution WHERE {of_job} LIMIT 1) FROM job
+WHERE EXISTS (SELECT 1 FROM execution WHERE {of_job})
+ORDER BY job.start_time DESC, job.id LIMIT ? OFFSET ?
+"""
+
+_SORTED = """
+SELECT execution.id FROM execution LEFT JOIN job ON job.id = execution.job_id
+WHERE {}
+ORDER BY job.start_time DESC NULLS LAST, execution.id LIMIT ? OFFSET ?
+"""
+
+_NAMESPACES = """
+SELECT execution.id, task.namespace FROM execution
+JOIN job ON job.id = execution.job_id
+JOIN task ON task.hash = job.task_hash
+WHERE execution.id {in_ids}
+"""
+
+
 def execution_page(
-    session: Session, wanted: ExecutionFilter, skip: int, count: int
+    source: Source, wanted: ExecutionFilter, skip: int, count: int
 ) -> list[tuple[str, str]]:
     """
     Ids of executions and namespaces of their root tasks ("" for none), newest start first.
@@ -46,63 +73,65 @@ def execution_page(
     ----------
     skip, count : how many to leave out, and how many to list at most.
     """
-    number = session.execute(sa.select(sa.func.count()).select_from(EXECUTION)).scalar_one()
-    conditions = _execution_conditions(session, wanted)
+    conditions = _execution_conditions(source, wanted)
     ids: list[str] = []
-    if number > MANY_EXECUTIONS:
-        ids = list(session.scalars(_newest_roots(conditions).offset(skip).limit(count)))
+    if source.cell("SELECT count(*) FROM execution") > MANY_EXECUTIONS:
+        of_job = all_of([Condition("execution.job_id = job.id"), *conditions])
+        text = _ALONG_STARTS.replace("{of_job}", of_job.text)
+        ids = source.cells(text, (*of_job.parameters, *of_job.parameters, count, skip))
     if len(ids) < count:
         # Few enough to be sorted; or their end has been reached, where those without a root job are.
-        query = sa.select(EXECUTION.c.id).select_from(EXECUTION)
-        query = query.outerjoin(JOB, JOB.c.id == EXECUTION.c.job_id).where(*conditions)
-        query = query.order_by(JOB.c.start_time.desc().nulls_last(), EXECUTION.c.id)
-        ids = list(session.scalars(query.offset(skip).limit(count)))
-    names = dict(map(tuple, session.execute(_NAMESPACES.where(EXECUTION.c.id.in_(ids)))))
+        query = all_of(conditions).within(_SORTED)
+        ids = source.cells(query.text, (*query.parameters, count, skip))
+    names: dict[str, str] = dict(source.rows_among(_NAMESPACES, ids))
     return [(execution_id, names.get(execution_id) or "") for execution_id in ids]
 
 
-def _execution_conditions(
-    session: Session, wanted: ExecutionFilter
-) -> list[sa.ColumnElement[bool]]:
+def _execution_conditions(source: Source, wanted: ExecutionFilter) -> list[Condition]:
     """What must hold of an execution and its root job."""
-    conditions: list[sa.ColumnElement[bool]] = []
+    conditions: list[Condition] = []
     if wanted.id_prefix:
-        dialect = session.get_bind().dialect.name
-        conditions.append(id_prefix(EXECUTION.c.id, wanted.id_prefix, dialect))
+        conditions.append(id_prefix("execution.id", wanted.id_prefix, source.dialect))
     if wanted.namespace is not None:
-        starts = TASK.c.namespace.startswith(wanted.namespace, autoescape=True)
-        starts = starts if wanted.namespace else TASK.c.namespace == ""
-        conditions.append(JOB.c.task_hash.in_(sa.select(TASK.c.hash).where(starts)))
+        namespace = wanted.namespace
+        starts = Condition("task.namespace LIKE ? ESCAPE '/'", (escaped(namespace) + "%",))
+        starts = starts if namespace else Condition("task.namespace = ''")
+        conditions.append(starts.within(_OF_TASKS))
     if wanted.find:
-        found = TASK.c.namespace.icontains(wanted.find, autoescape=True)
-        in_args = EXECUTION.c.args.icontains(wanted.find, autoescape=True)
-        in_task = JOB.c.task_hash.in_(sa.select(TASK.c.hash).where(found))
-        conditions.append(sa.or_(in_args, in_task))
+        in_task = _contains("task.namespace", wanted.find).within(_OF_TASKS)
+        conditions.append(any_of([_contains("execution.args", wanted.find), in_task]))
     return conditions
 
 
-def _newest_roots(conditions: list[sa.ColumnElement[bool]]) -> sa.Select[Any]:
-    """
-    The executions along the index on the start of jobs, which ends as soon as a page is full.
-
-    A subquery rather than a join: SQLite would begin a join with the executions and sort them all.
-    """
-    of_job = sa.select(EXECUTION.c.id).where(EXECUTION.c.job_id == JOB.c.id, *conditions)
-    of_job = of_job.correlate(JOB)
-    query = sa.select(of_job.limit(1).scalar_subquery()).select_from(JOB)
-    return query.where(of_job.exists()).order_by(JOB.c.start_time.desc(), JOB.c.id)
+_OF_TASKS = "job.task_hash IN (SELECT task.hash FROM task WHERE {})"
 
 
-_NAMESPACES = (
-    sa.select(EXECUTION.c.id, TASK.c.namespace)
-    .select_from(EXECUTION)
-    .join(JOB, JOB.c.id == EXECUTION.c.job_id)
-    .join(TASK, TASK.c.hash == JOB.c.task_hash)
-)
+def _contains(column: str, text: str) -> Condition:
+    """Whether a text is within a column, in any case."""
+    return Condition(f"lower({column}) LIKE lower(?) ESCAPE '/'", (f"%{escaped(text)}%",))
+
+
+# Root jobs are those without a parent. They are counted by task first, of which there are few.
+_BY_NAMESPACE = """
+SELECT coalesce(task.namespace, '') AS space, sum(by_task.number) AS total,
+    max(by_task.latest) AS latest
+FROM (
+    SELECT job.task_hash, count(*) AS number, max(job.start_time) AS latest
+    FROM job WHERE job.parent_id IS NULL GROUP BY job.task_hash
+) AS by_task
+LEFT JOIN task ON task.hash = by_task.task_hash
+GROUP BY space ORDER BY {order} LIMIT ? OFFSET ?
+"""
+
+_ORDERS = {
+    "namespace": "space",
+    "count": "total DESC, space",
+    "time": "latest DESC NULLS LAST, space",
+}
 
 
 def namespace_page(
-    session: Session, order: str, skip: int, count: int
+    source: Source, order: str, skip: int, count: int
 ) -> list[tuple[str, int, dt.datetime | None]]:
     """
     Namespaces of root tasks, each with its number of executions and the latest start.
@@ -112,37 +141,22 @@ def namespace_page(
     order : one of `NAMESPACE_ORDERS`: by name, most executions first, or latest first.
     skip, count : how many to leave out, and how many to list at most.
     """
-    # Root jobs are those without a parent. They are counted by task first, of which there are few.
-    by_task = (
-        sa.select(
-            JOB.c.task_hash,
-            sa.func.count().label("number"),
-            sa.func.max(JOB.c.start_time).label("latest"),
-        )
-        .where(JOB.c.parent_id.is_(None))
-        .group_by(JOB.c.task_hash)
-        .subquery()
-    )
-    namespace = sa.func.coalesce(TASK.c.namespace, "").label("namespace")
-    number = sa.func.sum(by_task.c.number).label("total")
-    latest = sa.func.max(by_task.c.latest, type_=JOB.c.start_time.type).label("latest")
-    query = (
-        sa.select(namespace, number, latest)
-        .select_from(by_task)
-        .outerjoin(TASK, TASK.c.hash == by_task.c.task_hash)
-        .group_by(namespace)
-    )
-    orders: dict[str, Any] = {
-        "namespace": (namespace,),
-        "count": (number.desc(), namespace),
-        "time": (latest.desc().nulls_last(), namespace),
-    }
-    rows = session.execute(query.order_by(*orders[order]).offset(skip).limit(count))
-    return [(name, int(total), time) for name, total, time in rows]
+    statement = _BY_NAMESPACE.replace("{order}", _ORDERS[order])
+    rows = source.rows(statement, (count, skip))
+    return [(name, int(total), to_moment(time)) for name, total, time in rows]
+
+
+_TASK_GROUPS = """
+SELECT coalesce(task.namespace, '') AS space, task.name AS name, count(*) AS versions FROM task
+WHERE {} GROUP BY space, task.name
+"""
+
+_FULL_NAME = """CASE WHEN coalesce(task.namespace, '') = '' THEN task.name
+ELSE task.namespace || '.' || task.name END"""
 
 
 def task_page(
-    session: Session, find: str | None, namespace: str | None, skip: int, count: int
+    source: Source, find: str | None, namespace: str | None, skip: int, count: int
 ) -> tuple[int, list[tuple[str, int]]]:
     """
     How many tasks there are, and full names with the number of versions of some, by name.
@@ -153,21 +167,30 @@ def task_page(
     namespace : how the namespace starts.
     skip, count : how many to leave out, and how many to list at most.
     """
-    space = sa.func.coalesce(TASK.c.namespace, "")
-    query = sa.select(space.label("namespace"), TASK.c.name, sa.func.count().label("versions"))
-    if find:
-        fullname = sa.case((space == "", TASK.c.name), else_=space + "." + TASK.c.name)
-        query = query.where(fullname.icontains(find, autoescape=True))
+    conditions = [_contains(f"({_FULL_NAME})", find)] if find else []
     if namespace:
-        query = query.where(space.startswith(namespace, autoescape=True))
-    groups = query.group_by(space, TASK.c.name)
-    total = session.execute(sa.select(sa.func.count()).select_from(groups.subquery())).scalar_one()
-    page = groups.order_by(space, TASK.c.name).offset(skip).limit(count)
-    return total, [(full_name(*row[:2]), row[2]) for row in session.execute(page)]
+        starts = "coalesce(task.namespace, '') LIKE ? ESCAPE '/'"
+        conditions.append(Condition(starts, (escaped(namespace) + "%",)))
+    groups = all_of(conditions).within(_TASK_GROUPS)
+    total = source.cell(f"SELECT count(*) FROM ({groups.text}) AS found", groups.parameters)
+    page = f"{groups.text} ORDER BY space, task.name LIMIT ? OFFSET ?"
+    rows = source.rows(page, (*groups.parameters, count, skip))
+    return total, [(full_name(space, name), versions) for space, name, versions in rows]
+
+
+_VERSIONS = """
+SELECT task.hash, count(job.id), max(job.start_time) AS latest FROM task
+LEFT JOIN job ON job.task_hash = task.hash
+WHERE task.name = ? AND coalesce(task.namespace, '') = ?
+GROUP BY task.hash ORDER BY latest DESC NULLS LAST, task.hash LIMIT ? OFFSET ?
+"""
+
+# By the index on the time: the latest start of a task is nearly unique.
+_JOB_AT = "SELECT id FROM job WHERE start_time = ? AND task_hash = ? LIMIT 1"
 
 
 def task_versions(
-    session: Session, fullname: str, skip: int, count: int
+    source: Source, fullname: str, skip: int, count: int
 ) -> list[tuple[str, int, tuple[str, dt.datetime] | None]]:
     """
     Hash, number of jobs, and id and start of the latest job of each version; latest used first.
@@ -178,30 +201,15 @@ def task_versions(
     skip, count : how many to leave out, and how many to list at most.
     """
     namespace, _dot, name = fullname.rpartition(".")
-    jobs = sa.func.count(JOB.c.id)
-    latest = sa.func.max(JOB.c.start_time)
-    query = (
-        sa.select(TASK.c.hash, jobs, latest)
-        .select_from(TASK)
-        .outerjoin(JOB, JOB.c.task_hash == TASK.c.hash)
-        .where(TASK.c.name == name, sa.func.coalesce(TASK.c.namespace, "") == namespace)
-        .group_by(TASK.c.hash)
-        .order_by(latest.desc().nulls_last(), TASK.c.hash)
-        .offset(skip)
-        .limit(count)
-    )
-    found = []
-    for task_hash, number, start in session.execute(query).all():
-        job_id = None
-        if start is not None:
-            # By the index on the time: the latest start of a task is nearly unique.
-            newest = sa.select(JOB.c.id).where(JOB.c.start_time == start)
-            job_id = session.scalars(newest.where(JOB.c.task_hash == task_hash).limit(1)).first()
-        found.append((task_hash, number, (job_id, start) if job_id else None))
+    found: list[tuple[str, int, tuple[str, dt.datetime] | None]] = []
+    for task_hash, number, start in source.rows(_VERSIONS, (name, namespace, count, skip)):
+        # As it is stored: a moment may be written in more than one way.
+        job_id = source.cell(_JOB_AT, (start, task_hash)) if start is not None else None
+        found.append((task_hash, number, (job_id, to_moment(start)) if job_id else None))
     return found
 
 
-def file_page(session: Session, prefix: str | None, skip: int, count: int) -> list[tuple[str, str]]:
+def file_page(source: Source, prefix: str | None, skip: int, count: int) -> list[tuple[str, str]]:
     """
     Paths and hashes of files, by path.
 
@@ -210,24 +218,18 @@ def file_page(session: Session, prefix: str | None, skip: int, count: int) -> li
     prefix : how the path starts, literally.
     skip, count : how many to leave out, and how many to list at most.
     """
-    query = sa.select(FILE.c.path, FILE.c.value_hash)
-    if prefix:
-        query = query.where(_starts_with(FILE.c.path, prefix, session.get_bind().dialect.name))
-    page = query.order_by(FILE.c.path, FILE.c.value_hash).offset(skip).limit(count)
-    return [(row[0], row[1]) for row in session.execute(page)]
+    query = all_of([starts_with("path", prefix, source.dialect)] if prefix else [])
+    query = query.within(_FILES)
+    rows = source.rows(query.text, (*query.parameters, count, skip))
+    return [(path, value_hash) for path, value_hash in rows]
 
 
-def _starts_with(column: Any, prefix: str, dialect: str) -> sa.ColumnElement[bool]:
-    """A test that SQLite answers from the index, other than LIKE."""
-    if dialect != "sqlite":
-        found: sa.ColumnElement[bool] = column.startswith(prefix, autoescape=True)
-        return found
-    # The largest character there is ends the range of texts that start so.
-    return sa.and_(column >= prefix, column < prefix + chr(0x10FFFF))
+_FILES = "SELECT path, value_hash FROM file WHERE {} ORDER BY path, value_hash LIMIT ? OFFSET ?"
 
 
-def change_stamp(session: Session) -> tuple[Any, ...]:
+def change_stamp(source: Source) -> tuple[Any, ...]:
     """Something that differs once jobs have started or ended; read from indexes alone."""
-    started = sa.select(sa.func.max(JOB.c.start_time)).scalar_subquery()
-    ended = sa.select(sa.func.max(JOB.c.end_time)).scalar_subquery()
-    return tuple(session.execute(sa.select(started, ended)).one())
+    (row,) = source.rows(
+        "SELECT (SELECT max(start_time) FROM job), (SELECT max(end_time) FROM job)"
+    )
+    return row

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy.orm import Session
-
-from redun.backends.db.query.callgraph import CallGraphQuery
 from redun.backends.db.query.ids import find_execution_ids
+from redun.backends.db.query.records import RECORD_TYPES, Query, RecordQuery
+from redun.backends.db.source import Source
 
 #: The type of files proper; those of subclasses are listed as values only.
 FILE_TYPE = "redun.File"
@@ -55,7 +53,7 @@ class Selection:
 
     def _named_types(self) -> frozenset[str]:
         if self.all_types:
-            return frozenset(CallGraphQuery.MODEL_NAMES)
+            return frozenset(RECORD_TYPES)
         if self.files:
             return frozenset({"Value"})
         if not self.types:
@@ -86,12 +84,17 @@ class Selection:
         common = frozenset.intersection(*map(frozenset, implied)) if implied else frozenset()
         return common or frozenset().union(*implied)
 
-    def query(self, session: Session, types: frozenset[str] | None = None) -> CallGraphQuery:
+    def query(self, source: Source, types: frozenset[str] | None = None) -> RecordQuery:
+        """The query; see `narrow`."""
+        return self.narrow(RecordQuery(source), types)
+
+    def narrow(self, query: Query, types: frozenset[str] | None = None) -> Query:
         """
-        The query, newest first.
+        A query with the filters, newest first.
 
         Parameters
         ----------
+        query : to be narrowed.
         types : the record types to show; by default `wanted_types()`.
 
         Raises
@@ -101,24 +104,28 @@ class Selection:
         ValueError
             For an execution `~N` that there is none of.
         """
-        query = CallGraphQuery(session).filter_types(types or self.wanted_types()).order_by("time")
-        filters: list[tuple[list[Any], Callable[[CallGraphQuery, Any], CallGraphQuery]]] = [
-            (self.execution_statuses, CallGraphQuery.filter_execution_statuses),
-            (self.job_statuses, CallGraphQuery.filter_job_statuses),
-            (self.task_names, CallGraphQuery.filter_task_names),
-            (self.task_hashes, CallGraphQuery.filter_task_hashes),
-            (self.value_types, CallGraphQuery.filter_value_types),
-            (self.file_paths, CallGraphQuery.filter_file_paths),
-            (self.results, CallGraphQuery.filter_results),
-            (self.arguments, CallGraphQuery.filter_arguments),
-            (self.tags, CallGraphQuery.filter_tags),
-            (self.execution_tags, CallGraphQuery.filter_execution_tags),
-        ]
-        for values, add in filters:
+        query = query.filter_types(types or self.wanted_types()).order_by("time")
+        for values, add in (
+            (self.execution_statuses, RecordQuery.filter_execution_statuses),
+            (self.job_statuses, RecordQuery.filter_job_statuses),
+            (self.task_names, RecordQuery.filter_task_names),
+            (self.task_hashes, RecordQuery.filter_task_hashes),
+            (self.value_types, RecordQuery.filter_value_types),
+            (self.file_paths, RecordQuery.filter_file_paths),
+            (self.results, RecordQuery.filter_results),
+            (self.arguments, RecordQuery.filter_arguments),
+        ):
             if values:
                 query = add(query, values)
+        for tags, add_tags in (
+            (self.tags, RecordQuery.filter_tags),
+            (self.execution_tags, RecordQuery.filter_execution_tags),
+        ):
+            if tags:
+                query = add_tags(query, tags)
         if self.files:
             query = query.filter_value_types([FILE_TYPE])
         if self.execution_ids is not None:
-            query = query.filter_execution_ids(find_execution_ids(session, self.execution_ids))
+            ids = find_execution_ids(query.source, self.execution_ids)
+            query = query.filter_execution_ids(ids)
         return query

@@ -6,30 +6,35 @@ import itertools
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-import sqlalchemy as sa
-from sqlalchemy.orm import Session
-
-from redun.backends.base import TagEntity
-from redun.backends.db.query.tables import RECORD_TABLES, TAG
-from redun.tags import ANY_VALUE
+from redun.backends.db.query.conditions import Condition, any_of
+from redun.backends.db.query.records import RECORD_TYPES
+from redun.backends.db.source import Source
+from redun.tags import ANY_VALUE, format_tag_value
 
 #: (record type, number of tags on records of this type)
 Counts = list[tuple[str, int]]
 
-_ORDER = {name: index for index, name in enumerate(RECORD_TABLES)}
+_ORDER = {name: index for index, name in enumerate(RECORD_TYPES)}
+
+# Tags that delete others are current, but say nothing.
+_IS_SHOWN = "tag.is_current AND tag.entity_type <> 'Null'"
+
+_COUNT_KEYS = f"""SELECT tag.key, tag.entity_type, count(*) FROM tag WHERE {_IS_SHOWN}
+GROUP BY tag.key, tag.entity_type"""
+
+_COUNT_VALUES = f"""SELECT tag.key, tag.value, tag.entity_type, count(*) FROM tag
+WHERE {_IS_SHOWN} AND {{}} GROUP BY tag.key, tag.value, tag.entity_type"""
 
 
-def count_keys(session: Session) -> Iterator[tuple[str, Counts]]:
+def count_keys(source: Source) -> Iterator[tuple[str, Counts]]:
     """The keys of current tags, sorted, each with its tags by record type."""
-    columns = (TAG.c.key, TAG.c.entity_type)
-    query = sa.select(*columns, sa.func.count()).where(_is_shown()).group_by(*columns)
-    rows = sorted(session.execute(query), key=lambda row: (row[0], _ORDER[row[1].name]))
+    rows = sorted(source.rows(_COUNT_KEYS), key=lambda row: (row[0], _ORDER[row[1]]))
     for key, group in itertools.groupby(rows, key=lambda row: row[0]):
-        yield key, [(row[1].name, row[2]) for row in group]
+        yield key, [(row[1], row[2]) for row in group]
 
 
 def count_values(
-    session: Session, wanted: Iterable[tuple[str, Any]] = ()
+    source: Source, wanted: Iterable[tuple[str, Any]] = ()
 ) -> Iterator[tuple[str, Any, Counts]]:
     """
     The keys and values of current tags, sorted as text, each with its tags by record type.
@@ -38,30 +43,23 @@ def count_values(
     ----------
     wanted : pairs, of which one must fit; the value `ANY_VALUE` fits all. None at all: everything.
     """
-    columns = (TAG.c.key, TAG.c.value, TAG.c.entity_type)
-    query = sa.select(*columns, sa.func.count()).where(_is_shown()).group_by(*columns)
-    fits = [
-        TAG.c.key == key if value is ANY_VALUE else sa.and_(TAG.c.key == key, _equals(value))
-        for key, value in wanted
+    fits = [_fits(key, value, source) for key, value in wanted]
+    query = (any_of(fits) if fits else Condition("1 = 1")).within(_COUNT_VALUES)
+    rows = [
+        (key, source.document(value), entity_type, number)
+        for key, value, entity_type, number in source.rows(query.text, query.parameters)
     ]
-    if fits:
-        query = query.where(sa.or_(*fits))
-    rows = sorted(session.execute(query), key=_value_order)
+    rows.sort(key=_value_order)
     for (key, _), group in itertools.groupby(rows, key=lambda row: _value_order(row)[:2]):
         same = list(group)
-        yield key, same[0][1], [(row[2].name, row[3]) for row in same]
+        yield key, same[0][1], [(row[2], row[3]) for row in same]
 
 
-def _is_shown() -> Any:
-    """Tags that delete others are current, but say nothing."""
-    return sa.and_(TAG.c.is_current, TAG.c.entity_type != TagEntity.Null)
-
-
-def _equals(value: Any) -> Any:
-    return TAG.c.value == sa.literal(value, TAG.c.value.type)
+def _fits(key: str, value: Any, source: Source) -> Condition:
+    if value is ANY_VALUE:
+        return Condition("tag.key = ?", (key,))
+    return Condition("(tag.key = ? AND tag.value = ?)", (key, source.document_parameter(value)))
 
 
 def _value_order(row: Any) -> tuple[str, str, int]:
-    from redun.tags import format_tag_value
-
-    return row[0], format_tag_value(row[1]), _ORDER[row[2].name]
+    return row[0], format_tag_value(row[1]), _ORDER[row[2]]
