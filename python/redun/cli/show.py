@@ -41,7 +41,6 @@ class Show:
     """
 
     def __init__(self, backend: RedunBackendDb) -> None:
-        self._backend = backend
         self._source = backend.source
         self._views = Views(self._source)
 
@@ -194,11 +193,14 @@ class Show:
         return found
 
     def _dataflow(self, value_hash: str, name: str) -> Iterator[str]:
-        from redun.backends.db.dataflow import display_dataflow, make_dataflow_dom, walk_dataflow
-        from redun.backends.db.orm import Value
+        from redun.backends.db.dataflow import (
+            dataflow_of_value,
+            display_dataflow,
+            make_dataflow_dom,
+        )
 
         shown = full_repr(self._preview(value_hash))
-        edges = walk_dataflow(self._backend, self._backend.session.get(Value, value_hash))
+        edges = dataflow_of_value(self._source, value_hash)
         yield from dataflow_lines(name, shown, display_dataflow(make_dataflow_dom(edges, name)))
 
 
