@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from sqlalchemy import event
+from sqlalchemy.orm import Session
 
 from redun.backends.base import Records
 from redun.backends.db import (
@@ -20,7 +21,15 @@ from redun.backends.db import (
     Task,
     Value,
 )
-from redun.backends.db.query import CallGraphQuery, Selection, Views, find_file, infer_id
+from redun.backends.db.query import (
+    CallGraphQuery,
+    Selection,
+    Views,
+    find_file,
+    find_record,
+    infer_id,
+)
+from redun.backends.db.query.ids import find_entities
 from redun.backends.db.serializers import RecordSerializer
 from redun.tags import ANY_VALUE
 
@@ -315,6 +324,52 @@ def test_file_is_found_with_its_latest_job(recorded: RedunBackendDb, workdir: Pa
     assert find_file(recorded.session, "./a.txt") is None
     assert infer_id(recorded.session, "a.txt") == made
     assert infer_id(recorded.session, "a.txt", include_files=False) is None
+
+
+def test_record_is_found_without_the_orm(recorded: RedunBackendDb) -> None:
+    source, session = recorded.source, recorded.session
+    call = session.query(CallNode).first()
+
+    assert find_record(source, call.call_hash[:12]) == ("CallNode", call.call_hash)
+    assert find_record(source, "-") == ("Execution", infer_id(session, "-").id)
+    assert find_record(source, "inc") == ("Task", infer_id(session, "inc").hash)
+    assert find_record(source, "nosuch") is None
+    assert find_record(source, "") is None
+    assert find_entities(source, "", 5) == []
+    with pytest.raises(ValueError, match="too high"):
+        find_record(source, "~99")
+
+
+def test_statements_of_a_query_select_its_rows(query: CallGraphQuery, recorded: Any) -> None:
+    for narrowed in (
+        query,
+        query.order_by("time"),
+        query.like_id("inc"),
+        query.filter_tags([("step", "boom"), ("sizes", [1, 2])]),
+        query.filter_execution_statuses(["DONE", "FAILED"]),
+        query.filter_file_paths(["*.txt"]).filter_types(["Value"]),
+        query.filter_execution_tags([("a", 1)]).filter_value_types(["builtins.int"]),
+    ):
+        found = [list(recorded.session.scalars(one)) for one in narrowed.subqueries]
+        given = list(narrowed.all())
+        assert set().union(*found) == set(given)
+        if narrowed.types[:2] == ["Execution", "Job"]:
+            assert found[:2] == [
+                [row for row in given if isinstance(row, model)] for model in (Execution, Job)
+            ]
+
+
+def test_any_session_can_be_asked(recorded: RedunBackendDb) -> None:
+    with Session(recorded.create_engine()) as session:
+        rows = CallGraphQuery(session).filter_types(["Job"]).filter_task_names(["inc"])
+        assert len(list(rows.limit(3).all())) == 3
+        assert infer_id(session, "inc", required=True).fullname == "shop.inc"
+        assert find_file(session, "a.txt") is not None
+
+
+def test_ids_may_hold_any_character(query: CallGraphQuery) -> None:
+    for text in ("\U0010ffff", "\ud7ff", "\udc80", "a\x00", "'; --", "/"):
+        assert sum(count for _name, count in query.like_id(text).count()) == 0
 
 
 def test_wildcards_in_ids_match_as_in_sql(query: CallGraphQuery) -> None:

@@ -21,6 +21,7 @@ from redun.backends.db.codec import (
     jsonb_text,
     moment_text,
 )
+from redun.backends.db.text import plain_text, utf8_text
 
 Row: TypeAlias = tuple[Any, ...]
 Parameters: TypeAlias = Sequence[Any]
@@ -123,13 +124,24 @@ def render(statement: str, dialect: str) -> str:
 
 def bind(parameters: Parameters, dialect: str) -> tuple[Any, ...]:
     """The parameters of a rendered statement, as the driver takes them."""
-    return tuple(map(_for_sqlite, parameters)) if dialect == "sqlite" else tuple(parameters)
+    return tuple(map(_for_sqlite if dialect == "sqlite" else _for_postgresql, parameters))
+
+
+# What a database can't hold is asked for in the form in which it would have been recorded.
 
 
 def _for_sqlite(value: Any) -> Any:
+    if isinstance(value, str):
+        return utf8_text(value)
     if isinstance(value, list):
         return json.dumps(value)
     return moment_text(value) if isinstance(value, dt.datetime) else value
+
+
+def _for_postgresql(value: Any) -> Any:
+    if isinstance(value, str):
+        return plain_text(value)
+    return list(map(plain_text, value)) if isinstance(value, list) else value
 
 
 class DriverSource(Source):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, cast
 
 import click
@@ -81,19 +82,24 @@ def command(
     `~N` for the N-th latest, the name of a task, or the path of a file.
     """
     selection = make_selection(options)
+    if "" in ids:
+        hint = "give an id, the start of one, `-`, `~N`, the name of a task or the path of a file"
+        raise UsageError("an ID is empty", hints=[hint])
     if is_bundle_path(app.repo):
         _show_bundle(app, bool(ids) or not selection.is_recent or count or format_name == "json")
         return
     backend = open_backend(app)
     log = _Log(app, backend, selection, count, format_name == "json", detail)
+    query = log.query()
     if not ids and selection.is_recent:
         app.ui.line("Recent executions:")
         app.ui.line()
     with app.ui.pager(enabled=not no_pager):
         if not ids:
-            log.show_query(selection.query(backend.source))
+            log.show_query(query)
         for record_id in ids:
             log.show_id(record_id)
+    log.note_unknown_executions()
     # Later than the data: a pager that runs has the screen.
     for note in log.notes:
         app.ui.note(note)
@@ -174,6 +180,16 @@ def _tags(option: str, texts: tuple[str, ...]) -> list[tuple[str, Any]]:
         raise UsageError(f"{option}: {error}", hints=[hint]) from error
 
 
+@contextmanager
+def _explained_index() -> Iterator[None]:
+    """Tells what to do about an execution `~N` that there is none of."""
+    try:
+        yield
+    except ValueError as error:
+        hint = "`redun log` lists the executions; `~1` is the latest"
+        raise RedunClientError(str(error), hints=[hint]) from error
+
+
 class _Log:
     """Prints what a selection finds, in the form that was asked for."""
 
@@ -199,8 +215,34 @@ class _Log:
         #: What to say after the data.
         self.notes: list[str] = []
 
+    def query(self, types: frozenset[str] | None = None) -> RecordQuery:
+        """
+        The query for what was selected.
+
+        Parameters
+        ----------
+        types : the record types to show; by default those of the selection.
+
+        Raises
+        ------
+        RedunClientError
+            For an execution `~N` that there is none of.
+        """
+        with _explained_index():
+            return self._selection.query(self._source, types)
+
+    def note_unknown_executions(self) -> None:
+        """Says which of the executions to filter by there are none of."""
+        from redun.backends.db.query import find_execution_ids
+
+        for reference in self._selection.execution_ids or ():
+            if not find_execution_ids(self._source, [reference]):
+                self.notes.append(f"note: no execution matches `{reference}`")
+
     def show_query(self, query: RecordQuery) -> None:
         """Everything that a query finds."""
+        if not query.types:
+            self.notes.append("note: no record of the types asked for can pass these filters")
         if self._count:
             for name, number in query.count():
                 self._ui.line(f"{number:>8} {name}")
@@ -231,15 +273,12 @@ class _Log:
             return
         types = self._selection.wanted_types(frozenset(RECORD_TYPES))
         if is_execution_reference(record_id):
-            try:
+            with _explained_index():
                 execution_id = find_execution(self._source, record_id)
-            except ValueError as error:
-                hint = "`redun log` lists the executions; `~1` is the latest"
-                raise RedunClientError(str(error), hints=[hint]) from error
             found = [execution_id] if execution_id else []
             query = RecordQuery(self._source).filter_types(["Execution"]).filter_ids(found)
         else:
-            query = self._selection.query(self._source, types).like_id(record_id)
+            query = self.query(types).like_id(record_id)
         if self._count:
             self.show_query(query)
         elif not self._show_found(query, record_id) and not (
@@ -249,7 +288,7 @@ class _Log:
 
     def _show_task(self, name: str) -> bool:
         """Shows the tasks of a name that may be a full one, which no id begins with."""
-        query = self._selection.query(self._source, types=frozenset({"Task"}))
+        query = self.query(frozenset({"Task"}))
         return self._show_found(query.filter_task_names([name]), name)
 
     def _show_found(self, query: RecordQuery, text: str) -> bool:

@@ -172,7 +172,8 @@ _OF_JOBS = {
     "DONE": f"(job.cached IS FALSE AND job.call_hash IS NOT NULL AND NOT {_FAILED})",
 }
 
-_ROOTS = "execution.job_id IN (SELECT job.id FROM job WHERE {})"
+# Asked of each execution in turn: there are far fewer of them than of jobs.
+_ROOTS = "EXISTS (SELECT 1 FROM job WHERE job.id = execution.job_id AND {})"
 
 _DONE = f"job.end_time IS NOT NULL AND NOT {_FAILED}"
 
