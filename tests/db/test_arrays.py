@@ -11,7 +11,6 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy.dialects import postgresql
 
-from redun.backends.db import Argument, Tag, Task, Value
 from redun.backends.db import arrays as arrays_module
 from redun.backends.db.arrays import ArrayInsert, text_array
 from redun.backends.db.codec import json_text, jsonb_text
@@ -69,9 +68,8 @@ def test_ordinary_documents_are_stored_as_they_are() -> None:
 
 def test_numbers_flags_and_nothing(connection) -> None:
     insert = ArrayInsert(
-        Argument.__table__,
+        "argument",
         ("arg_hash", "call_hash", "value_hash", "arg_position", "arg_key"),
-        DIALECT,
     )
     connection.execute("ALTER TABLE argument DROP CONSTRAINT argument_call_hash_fkey")
     connection.execute("ALTER TABLE argument DROP CONSTRAINT argument_value_hash_fkey")
@@ -80,9 +78,8 @@ def test_numbers_flags_and_nothing(connection) -> None:
     insert.run(connection.cursor(), rows)  # what exists is left alone
     assert connection.execute("SELECT * FROM argument ORDER BY 1").fetchall() == rows
     tags = ArrayInsert(
-        Tag.__table__,
+        "tag",
         ("tag_hash", "entity_type", "entity_id", "key", "value", "is_current"),
-        DIALECT,
     )
     tags.run(connection.cursor(), [("t" * 40, "Job", 'j"{},\\', "k", '{"a":[1]}', True)])
     assert connection.execute("SELECT * FROM tag").fetchall() == [
@@ -93,7 +90,7 @@ def test_numbers_flags_and_nothing(connection) -> None:
 @pytest.mark.parametrize("limit", [1, 5, 1000])
 def test_payloads_are_sent_in_portions(connection, monkeypatch, limit: int) -> None:
     monkeypatch.setattr(arrays_module, "MAX_BYTES", limit)
-    insert = ArrayInsert(Value.__table__, ("value_hash", "type", "format", "value"), DIALECT)
+    insert = ArrayInsert("value", ("value_hash", "type", "format", "value"))
     rows = [(f"{n:040}", "m.T\0", "f", bytes(range(n))) for n in (0, 3, 2, 9, 200, 1)]
     insert.run(connection.cursor(), rows)
     found = connection.execute("SELECT * FROM value ORDER BY value_hash").fetchall()
@@ -102,7 +99,7 @@ def test_payloads_are_sent_in_portions(connection, monkeypatch, limit: int) -> N
 
 
 def test_long_source(connection) -> None:
-    insert = ArrayInsert(Task.__table__, ("hash", "name", "namespace", "source"), DIALECT)
+    insert = ArrayInsert("task", ("hash", "name", "namespace", "source"))
     insert.run(connection.cursor(), [("a" * 40, "f" * 3000, "", 'def f():\n\t"\\n"\n' * 10000)])
     (row,) = connection.execute("SELECT name, source FROM task").fetchall()
     assert row == ("f" * 3000, 'def f():\n\t"\\n"\n' * 10000)

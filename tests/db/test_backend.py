@@ -80,7 +80,7 @@ def test_backend_from_config() -> None:
 
 
 def test_credentials_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    from redun.backends.db.uri import get_engine_url
+    from redun.backends.db.engines import get_engine_url
 
     def url(db_uri: str, **config: str) -> str:
         return get_engine_url(db_uri, config).render_as_string(hide_password=False)

@@ -339,14 +339,10 @@ def test_a_transfer_with_nothing_new_reads_executions_only(
             count += 1
             return 0
 
-        connections = []
         for backend in (source, third):
-            connections.append(backend.repo.engine.raw_connection())
-            connections[-1].dbapi_connection.set_progress_handler(tick, 100)  # type: ignore[union-attr]
-            reader: Any = backend.repo.reader._connection
-            reader.dbapi_connection.set_progress_handler(tick, 100)
-        for connection in connections:
-            connection.close()
+            database: Any = backend.repo.database
+            for connection in (*database._idle, backend.repo.reader._connection):
+                connection.set_progress_handler(tick, 100)
         assert transfer(source.records, third.records, verify=False).total == 0
         return count
 

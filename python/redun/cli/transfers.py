@@ -116,15 +116,14 @@ def _exists(path: str) -> bool:
 def _open_other(
     app: AppContext, backend: RedunBackendDb | None, name: str, direction: str
 ) -> Iterator[RedunBackendDb]:
-    from sqlalchemy.exc import DBAPIError
-
     from redun.backends.db import RedunVersionError
+    from redun.backends.db.connection import describe
     from redun.bootstrap.config import setup_config
     from redun.bootstrap.scheduler import backend_from_config
 
     config = setup_config(app.config_dir, repo=name, initialize=app.may_create_config)
     with closing(backend_from_config(config)) as other:
-        if backend is not None and _database(other) == _database(backend):
+        if backend is not None and other.database.place == backend.database.place:
             raise _same(name, direction)
         try:
             other.load()
@@ -136,21 +135,15 @@ def _open_other(
                     "a newer one needs a newer redun",
                 ],
             ) from error
-        except DBAPIError as error:
-            reason = " ".join(str(error.orig or error).split())
+        except Exception as error:
+            # Errors of a database say what its driver said.
+            if getattr(error, "orig", None) is None:
+                raise
             raise RedunClientError(
-                f"Cannot open repo '{name}': {reason}",
+                f"Cannot open repo '{name}': {describe(error)}",
                 hints=["see `db_uri` in its redun.ini; `redun repo list` shows where that is"],
             ) from error
         yield other
-
-
-def _database(backend: RedunBackendDb) -> tuple[Any, ...]:
-    """What tells two databases apart."""
-    url = backend.create_engine().url
-    if url.get_backend_name() == "sqlite":
-        return ("sqlite", os.path.realpath(url.database or ""))
-    return (url.get_backend_name(), url.host, url.port, url.database)
 
 
 def find_roots(source: End, target: End, ids: Sequence[str], advice: str) -> Any:

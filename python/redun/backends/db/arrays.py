@@ -7,15 +7,14 @@ column, so that the text of a statement is always the same and is prepared once.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TypeAlias
 
 import sqlalchemy as sa
-from sqlalchemy import Table
-from sqlalchemy.engine import Dialect
 
 from redun.backends.db.codec import HASH_LEN, jsonb_text
-from redun.backends.db.orm.types import JSON, DateTimeUTC
+from redun.backends.db.orm import JSON, Base, DateTimeUTC
+from redun.backends.db.statements import Lengths
 from redun.backends.db.text import is_utf8, plain_text
 
 #: Payload in one statement, in bytes. It is sent as twice as many hexadecimal digits, and a server
@@ -29,9 +28,6 @@ MAX_INDEXED = 2600
 MAX_CHARACTER = 6
 
 Rows: TypeAlias = Sequence[tuple[Any, ...]]
-
-#: (table, column) -> length in characters, of columns with a limit.
-Lengths: TypeAlias = Mapping[tuple[str, str], int]
 
 NO_LENGTHS: Lengths = {}
 
@@ -122,19 +118,20 @@ class ArrayStatement:
     Parameters
     ----------
     text : with `{rows}` where the statement reads from a table of the rows.
-    table : whose columns they are.
+    table : name of the table whose columns they are.
     columns : names of the columns, in the order in which rows have them.
     lengths : how many characters columns hold; longer texts are cut.
     """
 
     def __init__(
-        self, text: str, table: Table, columns: Sequence[str], lengths: Lengths = NO_LENGTHS
+        self, text: str, table: str, columns: Sequence[str], lengths: Lengths = NO_LENGTHS
     ) -> None:
-        arrays = [_array_of(table.c[name], lengths) for name in columns]
+        known = Base.metadata.tables[table].c
+        arrays = [_array_of(known[name], lengths) for name in columns]
         marks = ", ".join([f"%s::{name}[]" for name, _ in arrays])
         self._text = text.format(rows=f"unnest({marks}) AS given ({', '.join(columns)})")
         self._renderers = [render for _, render in arrays]
-        payloads = [isinstance(table.c[name].type, sa.LargeBinary) for name in columns]
+        payloads = [isinstance(known[name].type, sa.LargeBinary) for name in columns]
         self._payload = payloads.index(True) if any(payloads) else None
 
     def run(self, cursor: Any, rows: Rows) -> None:
@@ -166,28 +163,26 @@ class ArrayInsert(ArrayStatement):
 
     Parameters
     ----------
-    table : where to.
-    columns : their names.
-    dialect : for quoting.
+    table : name of the table.
+    columns : names of the columns.
     on_conflict : what follows `ON CONFLICT`; by default rows that exist are left alone.
     lengths : how many characters columns hold; longer texts are cut.
     """
 
     def __init__(
         self,
-        table: Table,
+        table: str,
         columns: Sequence[str],
-        dialect: Dialect,
         on_conflict: str = "DO NOTHING",
         lengths: Lengths = NO_LENGTHS,
     ) -> None:
-        quote = dialect.identifier_preparer.quote
-        names = [quote(name) for name in columns]
-        into = f"INSERT INTO {quote(table.name)} ({', '.join(names)})"
+        into = f"INSERT INTO {table} ({', '.join(columns)})"
         super().__init__(
             f"{into} SELECT * FROM {{rows}} ON CONFLICT {on_conflict}", table, columns, lengths
         )
-        self._single = f"{into} VALUES ({', '.join(['%s'] * len(names))}) ON CONFLICT {on_conflict}"
+        self._single = (
+            f"{into} VALUES ({', '.join(['%s'] * len(columns))}) ON CONFLICT {on_conflict}"
+        )
 
     def run(self, cursor: Any, rows: Rows) -> None:
         """Inserts the rows."""

@@ -7,11 +7,8 @@ import datetime as dt
 import logging
 import threading
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from typing import IO, TYPE_CHECKING, Any
-
-from sqlalchemy.engine import Engine
-from sqlalchemy.orm import Session, sessionmaker
 
 from redun.backends.base import (
     CacheHit,
@@ -23,36 +20,33 @@ from redun.backends.base import (
     TagMap,
     TagRow,
 )
-from redun.backends.db import orm, versions
-from redun.backends.db.connection import (
-    Reader,
-    Retry,
-    create_db_engine,
-    db_retry,
-)
-from redun.backends.db.errors import RedunDatabaseError, RedunVersionError
+from redun.backends.db import versions
+from redun.backends.db.connection import Retry, db_retry
+from redun.backends.db.database import Database, DatabaseSource, open_database
+from redun.backends.db.errors import RedunDatabaseError
+from redun.backends.db.opening import check_schema, open_repo
 from redun.backends.db.options import read_options
 from redun.backends.db.parsing import PreviewValue
 from redun.backends.db.payloads import Payloads
-from redun.backends.db.recorder import Recorder
 from redun.backends.db.records import RecordRows
 from redun.backends.db.repo import Repo
-from redun.backends.db.session import RedunSession
 from redun.backends.db.source import Source
 from redun.backends.db.store.cache import CacheRows
 from redun.backends.db.store.calls import Arguments, CallRows
 from redun.backends.db.store.handles import HandleRows
 from redun.backends.db.store.runs import RunRows
-from redun.backends.db.store.tags import TagRows, tag_rows
+from redun.backends.db.store.tags import TagRows
 from redun.backends.db.store.values import ValueStoreRows, value_too_large
-from redun.backends.db.uri import get_engine_url, is_memory_url
 from redun.backends.db.versions import DBVersionInfo
 from redun.backends.db.walk import child_ids, get_records, reachable_ids
-from redun.hashing import hashing_as
 from redun.tags import CONTEXT_KEY
 from redun.task import CacheCheckValid, CacheResult, CacheScope
 
 if TYPE_CHECKING:
+    from sqlalchemy.engine import Engine
+    from sqlalchemy.orm import Session as OrmSession
+
+    from redun.backends.db import orm
     from redun.handle import Handle
     from redun.model.job import Job
     from redun.task import Task
@@ -94,19 +88,41 @@ class RedunBackendDb(RedunBackend):
         self.retrying = False
         self.wanted_hash_scheme = options.hash_scheme
         self.lock = threading.RLock()
-        self.engine: Engine | None = None
-        self.Session: Any = None
-        self._session: Session | None = None
+        self._database: Database | None = None
+        self._source: DatabaseSource | None = None
+        self._is_clone = False
+        self._sessions: Any = None
+        self._session: OrmSession | None = None
         self._repo: Repo | None = None
 
     # Opening and closing.
 
+    @property
+    def database(self) -> Database:
+        """Where the repo is. Nothing is opened before it is read or written."""
+        if self._database is None:
+            self._database = open_database(self.db_uri, self.config)
+        return self._database
+
     def create_engine(self) -> Engine:
-        """Connects to the database; called by `load`. Nothing is read or written yet."""
-        if self.engine is None:
-            self.engine = create_db_engine(get_engine_url(self.db_uri, self.config))
-            self.Session = sessionmaker(bind=self.engine, class_=RedunSession)
-        return self.engine
+        """The engine of SQLAlchemy for this database. Nothing is read or written yet."""
+        return self.database.engine
+
+    @property
+    def engine(self) -> Engine | None:
+        """The engine of SQLAlchemy; None before the database is asked for."""
+        return None if self._database is None else self._database.engine
+
+    @property
+    def Session(self) -> Any:
+        """What makes units of work; None before the database is asked for."""
+        if self._sessions is None and self._database is not None:
+            from sqlalchemy.orm import sessionmaker
+
+            from redun.backends.db.session import RedunSession
+
+            self._sessions = sessionmaker(bind=self._database.engine, class_=RedunSession)
+        return self._sessions
 
     def load(self, migrate: bool | None = None) -> None:
         """
@@ -120,45 +136,19 @@ class RedunBackendDb(RedunBackend):
         """
         if self._repo is not None:
             return
-        engine = self.create_engine()
-        if self.automigrate if migrate is None else migrate:
+        wants_newest = self.automigrate if migrate is None else migrate
+        if wants_newest and self.get_db_version() != versions.REDUN_DB_VERSIONS[-1]:
             self.migrate(upgrade_only=True)
-        with engine.connect() as connection:
-            version = versions.read_version(connection)
-            if not versions.is_compatible(version):
-                raise RedunVersionError(
-                    f"redun database is an incompatible version {version}. "
-                    f"Version must be within {versions.required_range()}"
-                )
-            scheme = versions.read_hash_scheme(connection)
-        if self.wanted_hash_scheme not in (None, scheme):
-            raise RedunDatabaseError(
-                f"[backend] hash_scheme is '{self.wanted_hash_scheme}', but this repo is hashed as "
-                f"'{scheme}'.",
-                hints=(
-                    "A repo keeps the scheme it was created with: remove the option, or point "
-                    "db_uri at a new repo.",
-                ),
-            )
-        self._open(engine, scheme)
+        with closing(DatabaseSource(self.database)) as source:
+            scheme = check_schema(source, self.wanted_hash_scheme)
+        self._open(self.database, scheme)
 
-    def _open(self, engine: Engine, scheme: str) -> None:
-        def hash_tags(tags: list[tuple[str, str, str, Any]]) -> list[tuple[Any, ...]]:
-            with hashing_as(scheme):
-                return tag_rows(tags)
-
-        shared = is_memory_url(engine.url)
-        self.can_be_shared = not shared
-        payloads = Payloads(engine, self.value_store, self.value_store_min_size, self.logger)
+    def _open(self, database: Database, scheme: str) -> None:
+        self.can_be_shared = not database.shared
+        payloads = Payloads(database, self.value_store, self.value_store_min_size, self.logger)
         self.store_from = payloads.store_from
-        repo = Repo(
-            engine=engine,
-            recorder=Recorder(engine, shared, self.retry, hash_tags, payloads.send),
-            reader=Reader(engine),
-            type_registry=self.type_registry,
-            hash_scheme=scheme,
-            max_value_size=self.max_value_size,
-            payloads=payloads,
+        repo = open_repo(
+            database, payloads, scheme, self.retry, self.type_registry, self.max_value_size
         )
         self._values = ValueStoreRows(repo)
         self._cache = CacheRows(repo, self._values)
@@ -182,9 +172,13 @@ class RedunBackendDb(RedunBackend):
             if self._session is not None:
                 self._session.close()
                 self._session = None
-            if self.engine is not None:
-                self.engine.dispose()
-                self.engine = None
+            if self._source is not None:
+                self._source.close()
+                self._source = None
+            if self._database is not None:
+                self._database.close()
+                self._database = None
+                self._sessions = None
 
     @property
     def repo(self) -> Repo:
@@ -227,8 +221,8 @@ class RedunBackendDb(RedunBackend):
 
     def get_db_version(self) -> DBVersionInfo:
         """The version of the schema of this database."""
-        with self.create_engine().connect() as connection:
-            return versions.read_version(connection)
+        with closing(DatabaseSource(self.database)) as source:
+            return versions.read_version(source)
 
     def is_db_compatible(self) -> bool:
         """Whether this program works with the schema of this database."""
@@ -242,7 +236,10 @@ class RedunBackendDb(RedunBackend):
 
         Raises `RedunVersionError` if the database is too new for this program.
         """
-        versions.migrate_db(
+        # What migrating needs takes longer to import than to open a repo that is up to date.
+        from redun.backends.db.migrate import migrate_db
+
+        migrate_db(
             self.create_engine(),
             desired_version,
             upgrade_only,
@@ -259,7 +256,7 @@ class RedunBackendDb(RedunBackend):
 
         Rows are loaded anew after each flush, unless the session holds changes of its own.
         """
-        if self._session is None and self.Session is not None:
+        if self._session is None and self._database is not None:
             session = self._session = self.Session()
             session.backend = self
         return self._session
@@ -270,9 +267,17 @@ class RedunBackendDb(RedunBackend):
 
     @property
     def source(self) -> Source:
-        """What reads this repo with SQL text. It sees what has been committed."""
-        session: Source = self.session
-        return session
+        """
+        What reads this repo with SQL text. It sees what has been committed.
+
+        On PostgreSQL and for clones that is the session.
+        """
+        if self._is_clone or self.database.dialect != "sqlite":
+            session: Source = self.session
+            return session
+        if self._source is None:
+            self._source = DatabaseSource(self.database, self.type_registry)
+        return self._source
 
     @contextmanager
     def with_session(self) -> Iterator[Any]:
@@ -280,7 +285,7 @@ class RedunBackendDb(RedunBackend):
         with self.lock:
             yield self.session
 
-    def clone(self, session: Session | None = None) -> RedunBackendDb:
+    def clone(self, session: OrmSession | None = None) -> RedunBackendDb:
         """
         The same open repo with another unit of work, for use in another thread.
 
@@ -290,7 +295,10 @@ class RedunBackendDb(RedunBackend):
             raise RedunDatabaseError(
                 "RedunBackendDb can be cloned only after the database has been loaded"
             )
+        from redun.backends.db.session import RedunSession
+
         clone = copy.copy(self)
+        clone._is_clone = True
         clone._session = session or self.Session()
         if isinstance(clone._session, RedunSession):
             clone._session.backend = clone
@@ -301,11 +309,7 @@ class RedunBackendDb(RedunBackend):
         session = self._session
         if session is None or session.new or session.dirty or session.deleted:
             return
-        if (
-            isinstance(session, RedunSession)
-            and not session.has_changes
-            and session.dialect != "sqlite"
-        ):
+        if not getattr(session, "has_changes", True) and self.database.dialect != "sqlite":
             # Also ends the transaction that reading began, which would hold up migrations.
             session.rollback()
         else:
@@ -493,6 +497,8 @@ class RedunBackendDb(RedunBackend):
     def record_job_start(self, job: Job, now: dt.datetime | None = None) -> orm.Job:
         self._runs.start_job(job, now)
         self._refresh()
+        from redun.backends.db import orm
+
         return self.session.get(orm.Job, job.id)
 
     @db_retry

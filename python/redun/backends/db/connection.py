@@ -1,40 +1,21 @@
-"""Connections to a repo: engine, session, transactions, and the one retry around them."""
+"""Retrying transactions, the lock around a backend's methods, and look-ups by id."""
 
 from __future__ import annotations
 
 import functools
 import logging
-import os
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any, TypeVar
 
-import sqlalchemy as sa
-from sqlalchemy.engine import URL, Engine
-from sqlalchemy.exc import DBAPIError, OperationalError
-
-from redun.backends.db.postgres import create_postgres_engine
-from redun.backends.db.sqlite import create_sqlite_engine
+from redun.backends.db.database import Database
+from redun.backends.db.source import Row, bind, render
 
 Result = TypeVar("Result")
 
 #: What SQLite says when trying again is no use.
 LASTING = ("attempt to write a readonly database", "no such table", "no such column")
-
-
-def create_db_engine(url: URL) -> Engine:
-    """
-    Builds the engine of a repo. Nothing is opened yet.
-
-    Raises `MissingExtraError` if the driver isn't installed.
-    """
-    echo = bool(os.environ.get("REDUN_DB_ECHO"))
-    if url.get_backend_name() == "postgresql":
-        return create_postgres_engine(url, echo)
-    if url.get_backend_name() == "sqlite":
-        return create_sqlite_engine(url, echo)
-    return sa.create_engine(url, echo=echo)
 
 
 class Retry:
@@ -115,26 +96,16 @@ class Retry:
             self.logger.log(level, message)
 
 
-@contextmanager
-def driver_errors(engine: Engine, statement: str | None = None) -> Iterator[None]:
-    """Makes errors of the driver, where it is used directly, those that SQLAlchemy makes of them."""
-    kind: Any = engine.dialect.loaded_dbapi.Error
-    try:
-        yield
-    except kind as error:
-        raise DBAPIError.instance(
-            statement, None, error, kind, hide_parameters=True, dialect=engine.dialect
-        ) from error
-
-
 def is_operational(error: BaseException) -> bool:
     """Whether the database, rather than the statement, was at fault: worth another attempt."""
     if any(text in str(error) for text in LASTING):
         return False
-    if isinstance(error, OperationalError) or is_lost(error):
-        return True
-    # Errors of the driver itself, whose classes have the same names in every driver.
-    return any(kind.__name__ == "OperationalError" for kind in type(error).__mro__)
+    return _is_named(error, "OperationalError") or is_lost(error)
+
+
+def _is_named(error: BaseException, name: str) -> bool:
+    """Whether an error is of a kind whose name is the same in every driver and in SQLAlchemy."""
+    return any(kind.__name__ == name for kind in type(error).__mro__)
 
 
 def describe(error: BaseException) -> str:
@@ -144,12 +115,15 @@ def describe(error: BaseException) -> str:
 
 def is_lost(error: BaseException) -> bool:
     """Whether the connection broke, or none could be made."""
-    if not isinstance(error, DBAPIError):
+    invalidated = getattr(error, "connection_invalidated", None)
+    if invalidated is None:
         return False
     # Without a code: the server didn't answer at all.
-    state = getattr(error.orig, "sqlstate", "") or getattr(error.orig, "pgcode", "")
-    no_answer = isinstance(error, OperationalError) and not state and error.statement is None
-    return error.connection_invalidated or no_answer
+    original: Any = getattr(error, "orig", None)
+    state = getattr(original, "sqlstate", "") or getattr(original, "pgcode", "")
+    statement = getattr(error, "statement", None)
+    no_answer = _is_named(error, "OperationalError") and not state and statement is None
+    return bool(invalidated) or no_answer
 
 
 def use_acquire(method: Callable[..., Result]) -> Callable[..., Result]:
@@ -190,65 +164,42 @@ def db_retry(method: Callable[..., Result]) -> Callable[..., Result]:
 
 class Reader:
     """
-    Runs fixed statements over lists of ids on a connection of its own, without ORM.
+    Runs fixed statements over lists of ids on a connection of its own.
 
-    Statements are written for `format`: `{in_ids}` stands for the test that a column is among the
-    ids, as in `WHERE hash {in_ids}`. However many ids there are, they are one parameter, so that a
-    statement is prepared once and no limit on parameters applies.
+    Statements are those of a `Source`, whose `{in_ids}` is the one parameter.
     """
 
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
-        self._sqlite = engine.dialect.name == "sqlite"
-        self._in_ids = "IN (SELECT value FROM json_each(?))" if self._sqlite else "= ANY(%s)"
+    def __init__(self, database: Database) -> None:
+        self._database = database
         self._connection: Any = None
-        self._texts: dict[str, str] = {}
 
-    def rows(self, statement: str, ids: Sequence[str]) -> list[tuple[Any, ...]]:
+    def rows(self, statement: str, ids: Sequence[str]) -> list[Row]:
         """
         All rows that a statement gives for these ids.
 
         If the connection broke, that is raised, and the next call makes a new one.
         """
-        text = self._texts.get(statement)
-        if text is None:
-            text = self._texts[statement] = statement.format(in_ids=self._in_ids)
-        with driver_errors(self._engine, text):
+        database = self._database
+        with database.driver_errors():
             if self._connection is None:
-                self._connect()
+                self._connection = database.connect()
+        with database.driver_errors(statement, self._connection):
             cursor = self._connection.cursor()
             try:
-                cursor.execute(text, (self.among(ids)[1],))
+                text = render(statement, database.dialect)
+                cursor.execute(text, bind((list(ids),), database.dialect))
                 return list(cursor.fetchall())
             except Exception as error:
-                if not self._sqlite and is_operational(error):
-                    self._connection.invalidate(error)
-                    self._connection = None
+                if database.dialect != "sqlite" and is_operational(error):
+                    self.close()
                 raise
             finally:
                 with suppress(Exception):
                     cursor.close()
 
-    def among(self, ids: Sequence[str]) -> tuple[str, Any]:
-        """What stands for `{in_ids}`, and the parameter that goes with it."""
-        return self._in_ids, _json_list(ids) if self._sqlite else list(ids)
-
     def close(self) -> None:
         """Lets go of the connection."""
-        if self._connection is not None:
-            self._connection.close()
-            self._connection = None
-
-    def _connect(self) -> None:
-        self._connection = self._engine.raw_connection()
-        if not self._sqlite:
-            # Looking up is all that it does, and no transaction should stay open meanwhile. For that
-            # its mode is changed, so that it is no longer one of the pool.
-            self._connection.detach()
-            self._connection.dbapi_connection.autocommit = True
-
-
-def _json_list(ids: Sequence[str]) -> str:
-    import json
-
-    return json.dumps(list(ids))
+        connection, self._connection = self._connection, None
+        if connection is not None and not self._database.shared:
+            with suppress(Exception):
+                connection.close()

@@ -7,9 +7,8 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import IO, Any, cast
 
-from sqlalchemy.engine import Engine
-
 from redun.backends.db.connection import Reader
+from redun.backends.db.database import Database
 from redun.backends.value_store import Payload, ValueStore
 
 SELECT_KNOWN = "SELECT value_hash, length(value) FROM value WHERE value_hash {in_ids}"
@@ -24,18 +23,18 @@ class Payloads:
 
     Parameters
     ----------
-    engine : of the repo.
+    database : of the repo.
     store : where large payloads are; None if that is not configured.
     min_size : objects of at least this many bytes, payload and Python's overhead, are stored there.
     logger : gets the warnings.
     """
 
     def __init__(
-        self, engine: Engine, store: ValueStore | None, min_size: int, logger: logging.Logger
+        self, database: Database, store: ValueStore | None, min_size: int, logger: logging.Logger
     ) -> None:
         self.store = store
         self.store_from = max(0, min_size - OBJECT_OVERHEAD) if store else float("inf")
-        self._engine = engine
+        self._database = database
         self._logger = logger
         self._reader: Reader | None = None
         self._warned = False
@@ -53,8 +52,8 @@ class Payloads:
             return
         unique = dict(payloads)
         if self._reader is None:
-            self._reader = Reader(self._engine)
-        sizes = dict(self._reader.rows(SELECT_KNOWN, list(unique)))
+            self._reader = Reader(self._database)
+        sizes: dict[str, int] = dict(self._reader.rows(SELECT_KNOWN, list(unique)))
         wanted = [item for item in unique.items() if not sizes.get(item[0])]
         self.store.put_many(wanted, lambda value_hash: value_hash not in sizes)
 

@@ -7,12 +7,8 @@ from collections.abc import Sequence
 from operator import itemgetter
 from typing import Any, NamedTuple, TypeAlias
 
-from sqlalchemy.engine import Dialect
-
 from redun.backends.base import RECORD_KINDS, Records
-from redun.backends.db import orm
-from redun.backends.db.arrays import ArrayInsert, ArrayStatement, Lengths
-from redun.backends.db.statements import Insert, Statement, TimestampText, Update
+from redun.backends.db.statements import Insert, Lengths, Statement, TimestampText, Update
 
 Rows: TypeAlias = Sequence[tuple[Any, ...]]
 
@@ -26,6 +22,25 @@ JOB_COLUMNS = (
     "parent_id",
     "execution_id",
 )
+
+#: The columns of each table that rows are made for.
+COLUMNS = {
+    "value": ("value_hash", "type", "format", "value"),
+    "task": ("hash", "name", "namespace", "source"),
+    "file": ("value_hash", "path"),
+    "subvalue": ("value_hash", "parent_value_hash"),
+    "handle": ("hash", "fullname", "value_hash", "key", "is_valid"),
+    "handle_edge": ("parent_id", "child_id"),
+    "evaluation": ("eval_hash", "task_hash", "args_hash", "value_hash"),
+    "call_node": ("call_hash", "task_name", "task_hash", "args_hash", "value_hash", "timestamp"),
+    "call_edge": ("parent_id", "child_id", "call_order"),
+    "call_subtree_task": ("call_hash", "task_hash"),
+    "argument": ("arg_hash", "call_hash", "value_hash", "arg_position", "arg_key"),
+    "argument_result": ("arg_hash", "result_call_hash"),
+    "execution": ("id", "args", "job_id", "updated_time"),
+    "job": JOB_COLUMNS,
+    "tag": ("tag_hash", "entity_type", "entity_id", "key", "value", "is_current"),
+}
 
 #: What the end of a job brings, and the job.
 JOB_END_COLUMNS = ("end_time", "cached", "call_hash", "id")
@@ -200,61 +215,38 @@ def _newest(rows: list[tuple[Any, ...]]) -> Rows:
     return sorted({row[0]: row for row in rows}.values(), key=_first)
 
 
-def compile_inserts(dialect: Dialect, lengths: Lengths | None = None) -> dict[str, Statement]:
+def compile_inserts(dialect: str, lengths: Lengths | None = None) -> dict[str, Statement]:
     """
     The statement for each table that records go to.
 
     Parameters
     ----------
+    dialect : `sqlite` or `postgresql`.
     lengths : how many characters the columns of a PostgreSQL repo hold; longer texts are cut.
     """
-    columns = {
-        orm.Value: ("value_hash", "type", "format", "value"),
-        orm.Task: ("hash", "name", "namespace", "source"),
-        orm.File: ("value_hash", "path"),
-        orm.Subvalue: ("value_hash", "parent_value_hash"),
-        orm.Handle: ("hash", "fullname", "value_hash", "key", "is_valid"),
-        orm.HandleEdge: ("parent_id", "child_id"),
-        orm.Evaluation: ("eval_hash", "task_hash", "args_hash", "value_hash"),
-        orm.CallNode: (
-            "call_hash",
-            "task_name",
-            "task_hash",
-            "args_hash",
-            "value_hash",
-            "timestamp",
-        ),
-        orm.CallEdge: ("parent_id", "child_id", "call_order"),
-        orm.CallSubtreeTask: ("call_hash", "task_hash"),
-        orm.Argument: ("arg_hash", "call_hash", "value_hash", "arg_position", "arg_key"),
-        orm.ArgumentResult: ("arg_hash", "result_call_hash"),
-        orm.Execution: ("id", "args", "job_id", "updated_time"),
-        orm.Job: JOB_COLUMNS,
-        orm.Tag: ("tag_hash", "entity_type", "entity_id", "key", "value", "is_current"),
-    }
     insert: Any = Insert
-    if dialect.name == "postgresql":
+    if dialect == "postgresql":
+        from redun.backends.db.arrays import ArrayInsert
+
         insert = functools.partial(ArrayInsert, lengths=lengths or {})
-    inserts: dict[str, Statement] = {}
-    for model, names in columns.items():
-        table: Any = model.__table__
-        inserts[table.name] = insert(table, names, dialect)
+    inserts: dict[str, Statement] = {
+        table: insert(table, columns) for table, columns in COLUMNS.items()
+    }
     # The newest result of a reduction counts.
-    table = orm.Evaluation.__table__
     newest = "(eval_hash) DO UPDATE SET value_hash = excluded.value_hash"
-    inserts[table.name] = insert(table, columns[orm.Evaluation], dialect, newest)
-    table = orm.Handle.__table__
+    inserts["evaluation"] = insert("evaluation", COLUMNS["evaluation"], newest)
     valid = "(hash) DO UPDATE SET is_valid = excluded.is_valid"
-    inserts[HANDLE_STATES] = insert(table, columns[orm.Handle], dialect, valid)
+    inserts[HANDLE_STATES] = insert("handle", COLUMNS["handle"], valid)
     return inserts
 
 
-def compile_job_ends(dialect: Dialect) -> Statement:
+def compile_job_ends(dialect: str) -> Statement:
     """The statement for the ends of jobs whose starts are written: rows of `JOB_END_COLUMNS`."""
-    table: Any = orm.Job.__table__
     *changed, key = JOB_END_COLUMNS
-    if dialect.name == "postgresql":
+    if dialect == "postgresql":
+        from redun.backends.db.arrays import ArrayStatement
+
         values = ", ".join([f"{name} = given.{name}" for name in changed])
         text = f"UPDATE job SET {values} FROM {{rows}} WHERE job.{key} = given.{key}"
-        return ArrayStatement(text, table, JOB_END_COLUMNS)
-    return Update(table, changed, key, dialect)
+        return ArrayStatement(text, "job", JOB_END_COLUMNS)
+    return Update("job", changed, key)

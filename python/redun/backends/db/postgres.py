@@ -84,15 +84,6 @@ def lock_for_migration(connection: Connection) -> None:
     connection.exec_driver_sql(f"SET LOCAL lock_timeout = {LOCK_TIMEOUT_MS}")
 
 
-def column_lengths(connection: Connection) -> dict[tuple[str, str], int]:
-    """How many characters columns hold, of those with a limit: (table, column) -> length."""
-    rows = connection.exec_driver_sql(
-        "SELECT table_name, column_name, character_maximum_length FROM information_schema.columns "
-        "WHERE table_schema = current_schema() AND character_maximum_length IS NOT NULL"
-    )
-    return {(table, column): length for table, column, length in rows}
-
-
 def create_job_trigger(connection: Connection, zone: str) -> None:
     """Converts the moments that old clients insert from the time zone `zone` to UTC."""
     for statement in JOB_TRIGGER:

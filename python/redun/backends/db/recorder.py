@@ -13,14 +13,15 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from typing import Any, TypeVar
 
-from sqlalchemy.engine import Connection, Engine
-
 from redun.backends.base import Records
-from redun.backends.db.connection import Retry, driver_errors
+from redun.backends.db.connection import Retry
+from redun.backends.db.database import Database
+from redun.backends.db.lengths import column_lengths
 from redun.backends.db.plan import Batch, Plan, Planner, Rows, compile_inserts, compile_job_ends
-from redun.backends.db.postgres import column_lengths
+from redun.backends.db.source import DriverSource, Transaction
 from redun.backends.db.sqlite import prepare_writer
 
 Result = TypeVar("Result")
@@ -50,8 +51,7 @@ class Recorder:
 
     Parameters
     ----------
-    engine : of the repo.
-    shared : the engine has one connection for everybody (a repo in memory).
+    database : of the repo.
     retry : how to go on when the database is locked.
     hash_tags : (entity_type, entity_id, key, value) of plain tags -> rows of the table `tag`.
     send_payloads : puts (value_hash, data) into the value store; called before the rows are written.
@@ -59,22 +59,21 @@ class Recorder:
 
     def __init__(
         self,
-        engine: Engine,
-        shared: bool,
+        database: Database,
         retry: Retry,
         hash_tags: Callable[[list[tuple[str, str, str, Any]]], list[tuple[Any, ...]]],
         send_payloads: Callable[[list[tuple[str, bytes]]], None],
     ) -> None:
-        self._engine = engine
-        self._shared = shared
+        self._database = database
+        self._shared = database.shared
         self._retry = retry
         self._hash_tags = hash_tags
         self._send_payloads = send_payloads
-        self._sqlite = engine.dialect.name == "sqlite"
-        self._inserts = compile_inserts(engine.dialect)
-        self._job_ends = compile_job_ends(engine.dialect)
+        self._sqlite = database.dialect == "sqlite"
+        self._inserts = compile_inserts(database.dialect)
+        self._job_ends = compile_job_ends(database.dialect)
         self._planner = Planner()
-        self._connection: Connection | None = None
+        self._connection: Any = None
         self._unwritten: list[Plan] = []
         self._unsent: list[tuple[str, bytes]] = []
         self._error: BaseException | None = None
@@ -130,7 +129,7 @@ class Recorder:
         self._write_open(everything)
         self._raise_error()
 
-    def transact(self, operation: Callable[[Connection], Result]) -> Result:
+    def transact(self, operation: Callable[[Transaction], Result]) -> Result:
         """Runs other writes in a transaction of their own, after all that was handed over."""
         with self._writing:
             self.flush(everything=False)
@@ -177,9 +176,7 @@ class Recorder:
             with self._writing, self._handover:
                 self._closed = True
                 self._handover.notify_all()
-                if self._connection is not None:
-                    self._connection.close()
-                    self._connection = None
+                self._disconnect()
 
     def _raise_error(self) -> None:
         if self._error is not None:
@@ -254,8 +251,8 @@ class Recorder:
             with self._handover:
                 self._taken = Batch()
 
-    def _write_plans(self, connection: Connection) -> None:
-        cursor = connection.connection.cursor()
+    def _write_plans(self, transaction: Transaction) -> None:
+        cursor = transaction.cursor()
         try:
             for plan in self._unwritten:
                 for table, rows in plan.inserts:
@@ -266,45 +263,52 @@ class Recorder:
         finally:
             cursor.close()
 
-    def _run_transaction(self, operation: Callable[[Connection], Result], name: str) -> Result:
+    def _run_transaction(self, operation: Callable[[Transaction], Result], name: str) -> Result:
+        database = self._database
+
         def attempt() -> Result:
-            connection = self._connect()
-            connection.begin()
-            driver: Any = connection.connection.dbapi_connection
-            # A lock taken at once waits its turn; one upgraded later may fail without waiting.
-            if self._sqlite and not driver.in_transaction:
-                connection.exec_driver_sql("BEGIN IMMEDIATE")
-            if self._sqlite and self._shared:
-                # An execution and its root job refer to each other.
-                connection.exec_driver_sql("PRAGMA defer_foreign_keys=ON")
-            with driver_errors(self._engine):
-                result = operation(connection)
-            connection.commit()
+            with database.driver_errors():
+                connection = self._connect()
+            with database.driver_errors("", connection):
+                self._begin(connection)
+                result = operation(Transaction(connection, database.dialect))
+                connection.commit()
             return result
 
         return self._retry.run(name, attempt, self._rollback)
 
-    def _rollback(self) -> None:
-        connection = self._connection
-        if connection is None:
+    def _begin(self, connection: Any) -> None:
+        if not self._sqlite:
+            connection.execute("BEGIN")
             return
-        if self._sqlite:
-            connection.rollback()
-            return
-        # The connection may be broken without knowing it; making another one is cheap.
-        self._connection = None
-        connection.invalidate()
-        connection.close()
+        # A lock taken at once waits its turn; one upgraded later may fail without waiting.
+        if not connection.in_transaction:
+            connection.execute("BEGIN IMMEDIATE")
+        if self._shared:
+            # An execution and its root job refer to each other.
+            connection.execute("PRAGMA defer_foreign_keys=ON")
 
-    def _connect(self) -> Connection:
+    def _rollback(self) -> None:
+        if self._sqlite:
+            if self._connection is not None:
+                self._connection.rollback()
+        else:
+            # The connection may be broken without knowing it; making another one is cheap.
+            self._disconnect()
+
+    def _connect(self) -> Any:
         if self._connection is None:
-            self._connection = self._engine.connect()
-            if self._sqlite and not self._shared:
-                self._connection.detach()
-                prepare_writer(self._connection)
-                self._connection.rollback()
-            elif self._engine.dialect.name == "postgresql":
-                lengths = column_lengths(self._connection)
-                self._inserts = compile_inserts(self._engine.dialect, lengths)
-                self._connection.rollback()
+            connection = self._database.connect()
+            if not self._sqlite:
+                source = DriverSource(connection, self._database.dialect)
+                self._inserts = compile_inserts(source.dialect, column_lengths(source))
+            elif not self._shared:
+                prepare_writer(connection)
+            self._connection = connection
         return self._connection
+
+    def _disconnect(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None and not self._shared:
+            with suppress(Exception):
+                connection.close()

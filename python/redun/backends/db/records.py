@@ -11,15 +11,14 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from typing import Any
 
-from sqlalchemy.engine import Connection
-
 from redun.backends.db import edges
 from redun.backends.db.attached import AttachedCopy, can_attach
-from redun.backends.db.connection import Retry, driver_errors
+from redun.backends.db.connection import Retry
 from redun.backends.db.errors import RedunDatabaseError
 from redun.backends.db.repo import Repo
 from redun.backends.db.rows import COLUMNS, MAX_BYTES, RowReader, TableRows, merge, open_jobs
 from redun.backends.db.shapes import add_rows, payload_size, to_records
+from redun.backends.db.source import Transaction, bind, render
 from redun.backends.db.writer import RecordWriter, total
 from redun.backends.records import (
     ID_FIELDS,
@@ -73,8 +72,8 @@ class RecordRows:
     def __init__(self, repo: Repo, retry: Retry) -> None:
         self._repo = repo
         self._retry = retry
-        self._sqlite = repo.engine.dialect.name == "sqlite"
-        self._rows = RowReader(self, repo.engine.dialect.name)
+        self._dialect = repo.database.dialect
+        self._rows = RowReader(self, self._dialect)
         self._writer = RecordWriter(repo)
 
     def rows(self, statement: str, ids: Sequence[str]) -> list[Any]:
@@ -101,24 +100,9 @@ class RecordRows:
         """The rows of a statement, some at a time, on a connection of their own."""
         repo = self._repo
         repo.recorder.flush(everything=False)
-        parameters: tuple[Any, ...] = ()
-        if ids is not None:
-            in_ids, parameter = repo.reader.among(list(ids))
-            statement, parameters = statement.format(in_ids=in_ids), (parameter,)
-        with driver_errors(repo.engine, statement):
-            connection = repo.engine.raw_connection()
-            try:
-                # Without a name, a cursor of PostgreSQL has all rows sent at once.
-                cursor: Any = connection.cursor()
-                if not self._sqlite:
-                    driver: Any = connection.dbapi_connection
-                    cursor = driver.cursor(name="redun_rows")
-                cursor.execute(statement, parameters)
-                while rows := cursor.fetchmany(FETCH if ids is not None else BATCH):
-                    yield rows
-                cursor.close()
-            finally:
-                connection.close()
+        parameters = () if ids is None else bind((list(ids),), self._dialect)
+        size = BATCH if ids is None else FETCH
+        yield from repo.database.streamed(render(statement, self._dialect), parameters, size)
 
     # Questions.
 
@@ -140,20 +124,19 @@ class RecordRows:
         # Between the prefix and what follows all that start with it: an index serves that, and `%` and
         # `_` are nothing special.
         end = reference[:-1] + chr(ord(reference[-1]) + 1)
-        mark = "?" if self._sqlite else "%s"
-        collate = "" if self._sqlite else ' COLLATE "C"'
+        collate = "" if self._dialect == "sqlite" else ' COLLATE "C"'
         found: list[tuple[str, str]] = []
         for kind, table, column in KEYS:
             text = (
                 f"SELECT {column} FROM {table} "
-                f"WHERE {column}{collate} >= {mark} AND {column}{collate} < {mark}"
+                f"WHERE {column}{collate} >= ? AND {column}{collate} < ?"
             )
             found += [(kind, row[0]) for row in self._select(text, (reference, end))]
         return found
 
     def _select(self, text: str, parameters: tuple[Any, ...]) -> list[Any]:
-        with self._repo.reading() as connection:
-            return list(connection.exec_driver_sql(text, parameters).fetchall())
+        with self._repo.reading() as source:
+            return source.rows(text, parameters)
 
     def has(self, kind: str, ids: Collection[str]) -> set[str]:
         """Those of the records that are held; of jobs, only those that have ended."""
@@ -280,7 +263,7 @@ class RecordRows:
         """Writes pieces in one transaction; `again` says whether they can be had again."""
         lost = False
 
-        def write(connection: Connection) -> dict[str, int]:
+        def write(transaction: Transaction) -> dict[str, int]:
             nonlocal lost
             if lost:
                 raise RedunDatabaseError(
@@ -290,7 +273,7 @@ class RecordRows:
             counts = []
             for rows in pieces():
                 lost = not again
-                counts.append(self._writer.write(connection, rows))
+                counts.append(self._writer.write(transaction, rows))
             return total(iter(counts))
 
         return self._repo.recorder.transact(write)

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy.engine import Connection, Engine
-
 from redun.backends.db.connection import Reader
+from redun.backends.db.database import Database, DatabaseSource
 from redun.backends.db.payloads import Payloads
 from redun.backends.db.recorder import Recorder
+from redun.backends.db.source import Row, Source
 from redun.hashing import hashing_as
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ class Repo:
     `max_value_size` is in bytes.
     """
 
-    engine: Engine
+    database: Database
     recorder: Recorder
     reader: Reader
     type_registry: TypeRegistry
@@ -39,14 +39,14 @@ class Repo:
         """A context in which hashes are those of this repo."""
         return hashing_as(self.hash_scheme)
 
-    def rows(self, statement: str, ids: Sequence[str]) -> list[tuple[Any, ...]]:
+    def rows(self, statement: str, ids: Sequence[str]) -> list[Row]:
         """The rows a `Reader` statement gives, after all that was handed over."""
         self.recorder.flush(everything=False)
         return self.reader.rows(statement, ids)
 
     @contextmanager
-    def reading(self) -> Iterator[Connection]:
-        """A connection for other queries, after all that was handed over."""
+    def reading(self) -> Iterator[Source]:
+        """What answers other queries, after all that was handed over."""
         self.recorder.flush()
-        with self.engine.connect() as connection:
-            yield connection
+        with closing(DatabaseSource(self.database, self.type_registry)) as source:
+            yield source

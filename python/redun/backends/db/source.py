@@ -194,3 +194,20 @@ class DriverSource(Source):
     def close(self) -> None:
         """Lets go of the connection."""
         self._connection.close()
+
+
+class Transaction(DriverSource):
+    """A transaction that is under way: reads, writes, and sees what it has written."""
+
+    def execute(self, statement: str, parameters: Parameters = ()) -> int:
+        """Runs a statement that writes; returns how many rows it wrote."""
+        cursor = self.cursor()
+        try:
+            cursor.execute(render(statement, self._dialect), bind(parameters, self._dialect))
+            return max(int(cursor.rowcount), 0)
+        finally:
+            cursor.close()
+
+    def cursor(self) -> Any:
+        """A cursor of the driver, to be closed by the caller."""
+        return self._connection.cursor()

@@ -1,17 +1,14 @@
-"""What repos on SQLite need and those on PostgreSQL don't."""
+"""Connections to repos on SQLite, with the driver alone."""
 
 from __future__ import annotations
 
+import logging
 import os
+import sqlite3
 from contextlib import suppress
-from typing import Any
 from urllib.parse import quote
 
-import sqlalchemy as sa
-from sqlalchemy.engine import URL, Connection, Engine
-from sqlalchemy.pool import StaticPool
-
-from redun.backends.db.uri import is_memory_url
+logger = logging.getLogger("redun")
 
 #: How long the driver waits for another process's lock before it gives up, in milliseconds.
 BUSY_TIMEOUT_MS = 5000
@@ -33,43 +30,38 @@ PAGE_SIZE = 8192
 READ_ONLY_MODES = ("mode=ro", "immutable=1")
 
 
-def create_sqlite_engine(url: URL, echo: bool) -> Engine:
+def connect(path: str) -> sqlite3.Connection:
     """
-    Builds the engine of a repo in SQLite. Nothing is opened yet.
+    Opens a file, for any thread; transactions are begun by statements.
 
-    All connections to a repo in memory are one, shared by all threads. A repo that can't be written
-    can be read.
+    A repo that can't be written can be read.
+
+    Raises `sqlite3.Error`.
     """
-    options: dict[str, Any] = {"connect_args": {"check_same_thread": False}}
-    memory = is_memory_url(url)
-    if memory:
-        # Returning one user of the shared connection must not roll back the work of another.
-        options.update(poolclass=StaticPool, pool_reset_on_return=None)
-    engine = sa.create_engine(url, echo=echo, **options)
-    sa.event.listen(engine, "connect", _prepare)
-    if not memory:
-        sa.event.listen(engine, "do_connect", _connect_read_only)
-    return engine
+    connection = connect_read_only(path)
+    if connection is None:
+        connection = sqlite3.connect(path, check_same_thread=False)
+    connection.isolation_level = None
+    prepare(connection)
+    return connection
 
 
-def prepare_writer(connection: Connection) -> None:
+def connect_memory() -> sqlite3.Connection:
     """
-    Tunes the connection that the recorder writes with; the connection must not be pooled.
+    Makes a database in memory, for any thread.
 
-    References aren't checked row by row: rows are written children first, in transactions that
-    hold all that their rows refer to.
+    The ORM works on this connection too, and relies on the driver to begin transactions.
     """
-    for pragma in (
-        "foreign_keys=OFF",
-        f"cache_size=-{WRITER_CACHE_KIB}",
-        f"wal_autocheckpoint={WRITER_CHECKPOINT_PAGES}",
-    ):
-        connection.exec_driver_sql(f"PRAGMA {pragma}")
+    connection = sqlite3.connect(":memory:", check_same_thread=False)
+    prepare(connection)
+    return connection
 
 
-def _prepare(driver: Any, _record: Any) -> None:
+def prepare(connection: sqlite3.Connection) -> None:
     """Sets up a new connection: checked references, log instead of journal, patience."""
-    cursor = driver.cursor()
+    if os.environ.get("REDUN_DB_ECHO"):
+        connection.set_trace_callback(logger.info)
+    cursor = connection.cursor()
     cursor.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT_MS}")
     cursor.execute("PRAGMA foreign_keys=ON")
     cursor.execute(f"PRAGMA page_size={PAGE_SIZE}")
@@ -82,22 +74,34 @@ def _prepare(driver: Any, _record: Any) -> None:
     cursor.close()
 
 
-def _connect_read_only(_dialect: Any, _record: Any, args: list[Any], options: Any) -> Any:
+def prepare_writer(connection: sqlite3.Connection) -> None:
+    """
+    Tunes the connection that the recorder writes with.
+
+    References aren't checked row by row: rows are written children first, in transactions that
+    hold all that their rows refer to.
+    """
+    for pragma in (
+        "foreign_keys=OFF",
+        f"cache_size=-{WRITER_CACHE_KIB}",
+        f"wal_autocheckpoint={WRITER_CHECKPOINT_PAGES}",
+    ):
+        connection.execute(f"PRAGMA {pragma}")
+
+
+def connect_read_only(path: str) -> sqlite3.Connection | None:
     """
     Opens a file that can't be written, or whose directory can't; None for others.
 
     SQLite refuses to read such a file if it can't make the files of the log beside it.
     """
-    path = args[0]
-    if options.get("uri") or not os.path.isfile(path):
+    if not os.path.isfile(path):
         return None
     if os.access(path, os.W_OK) and os.access(os.path.dirname(os.path.abspath(path)), os.W_OK):
         return None
-    import sqlite3
-
     for mode in READ_ONLY_MODES:
         uri = f"file:{quote(os.path.abspath(path))}?{mode}"
-        connection = sqlite3.connect(uri, *args[1:], **{**options, "uri": True})
+        connection = sqlite3.connect(uri, uri=True, check_same_thread=False)
         try:
             connection.execute("SELECT 1 FROM sqlite_master").fetchone()
             return connection

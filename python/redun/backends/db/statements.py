@@ -1,20 +1,21 @@
-"""SQL text for writing many rows at once, made from the tables of the ORM."""
+"""SQL text for writing many rows at once."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import chain
-from typing import Any, Protocol
-
-from sqlalchemy import Table
-from sqlalchemy.engine import Dialect
+from typing import Any, Protocol, TypeAlias
 
 from redun.backends.db.text import utf8_rows
 
 #: Rows in one INSERT. The driver lets other threads run during each statement; a statement per row
 #: would hand the interpreter over and back for every row. Few sizes keep the statements prepared.
 INSERT_SIZES = (64, 16, 4, 1)
+
+
+#: (table, column) -> length in characters, of columns with a limit.
+Lengths: TypeAlias = Mapping[tuple[str, str], int]
 
 
 class Statement(Protocol):
@@ -26,33 +27,22 @@ class Statement(Protocol):
 
 class Insert:
     """
-    Inserts rows, given as tuples in the order of `columns`, in statements of many rows.
+    Inserts rows on SQLite, given as tuples in the order of `columns`, in statements of many rows.
 
     Parameters
     ----------
-    table : where to.
-    columns : their names.
-    dialect : for quoting and the style of parameters.
+    table : name of the table.
+    columns : names of the columns.
     on_conflict : what follows `ON CONFLICT`; by default rows that exist are left alone.
     """
 
-    def __init__(
-        self,
-        table: Table,
-        columns: Sequence[str],
-        dialect: Dialect,
-        on_conflict: str = "DO NOTHING",
-    ) -> None:
-        quote = dialect.identifier_preparer.quote
-        mark = "?" if dialect.paramstyle == "qmark" else "%s"
-        names = ", ".join([quote(name) for name in columns])
+    def __init__(self, table: str, columns: Sequence[str], on_conflict: str = "DO NOTHING") -> None:
         # SQLite keeps a journal for each statement that could fail in its middle and be taken
-        # back. Whoever writes here rolls back the whole transaction, so that is a waste.
-        verb = "INSERT OR FAIL" if dialect.name == "sqlite" else "INSERT"
-        row = "(" + ", ".join([mark] * len(columns)) + ")"
+        # back. Whoever writes here rolls back the whole transaction, so that is a waste: OR FAIL.
+        into = f"INSERT OR FAIL INTO {table} ({', '.join(columns)})"
+        row = "(" + ", ".join(["?"] * len(columns)) + ")"
         self._texts = {
-            size: f"{verb} INTO {quote(table.name)} ({names}) VALUES "
-            f"{', '.join([row] * size)} ON CONFLICT {on_conflict}"
+            size: f"{into} VALUES {', '.join([row] * size)} ON CONFLICT {on_conflict}"
             for size in INSERT_SIZES
         }
 
@@ -75,21 +65,18 @@ class Insert:
 
 class Update:
     """
-    Changes rows, given as tuples of the new values of `columns` and the one of `key`.
+    Changes rows on SQLite, given as tuples of the new values of `columns` and the one of `key`.
 
     Parameters
     ----------
-    table : where they are.
+    table : name of the table.
     columns : names of what changes.
     key : name of the primary key.
-    dialect : for quoting and the style of parameters.
     """
 
-    def __init__(self, table: Table, columns: Sequence[str], key: str, dialect: Dialect) -> None:
-        quote = dialect.identifier_preparer.quote
-        mark = "?" if dialect.paramstyle == "qmark" else "%s"
-        changes = ", ".join([f"{quote(name)} = {mark}" for name in columns])
-        self._text = f"UPDATE {quote(table.name)} SET {changes} WHERE {quote(key)} = {mark}"
+    def __init__(self, table: str, columns: Sequence[str], key: str) -> None:
+        changes = ", ".join([f"{name} = ?" for name in columns])
+        self._text = f"UPDATE {table} SET {changes} WHERE {key} = ?"
 
     def run(self, cursor: Any, rows: Sequence[tuple[Any, ...]]) -> None:
         """Changes the rows."""

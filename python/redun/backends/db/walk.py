@@ -6,14 +6,16 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from redun.backends.db import edges, orm
+from redun.backends.db import edges
 from redun.backends.db.records import BATCH, RecordRows
 from redun.backends.records import ID_FIELDS
 
-#: The classes of records, and `Task`, which belongs to its value.
-MODELS: dict[str, Any] = {
-    name: getattr(orm, name) for name in ("Execution", "Job", "CallNode", "Value", "Tag", "Task")
-}
+
+def _model(name: str) -> Any:
+    """The class of a kind of records, or `Task`, which belongs to its value."""
+    from redun.backends.db import orm
+
+    return getattr(orm, name)
 
 
 def child_ids(
@@ -36,7 +38,7 @@ def child_ids(
         for edge in [*followed, edges.ENTITY_TAGS]:
             for start in range(0, len(ids), BATCH):
                 for _, child in records.rows(edge.statement, ids[start : start + BATCH]):
-                    yield edge.name, MODELS[edge.child], child
+                    yield edge.name, _model(edge.child), child
 
 
 def reachable_ids(records: RecordRows, root_ids: Iterable[str]) -> Iterator[str]:
@@ -44,7 +46,7 @@ def reachable_ids(records: RecordRows, root_ids: Iterable[str]) -> Iterator[str]
     roots = list(root_ids)
     kinds = records.find(roots)
     tasks = {row[0] for row in records.rows(edges.HELD_TASKS, roots)}
-    layer = [(MODELS[kinds[root]], root) for root in dict.fromkeys(roots) if root in kinds]
+    layer = [(_model(kinds[root]), root) for root in dict.fromkeys(roots) if root in kinds]
     seen = {record_id for _, record_id in layer} | (tasks - set(kinds))
     while layer:
         yield from (record_id for _, record_id in layer)

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import functools
+from collections.abc import Iterator
 from typing import Any
 
-from sqlalchemy.engine import Connection
-
-from redun.backends.db import orm
-from redun.backends.db.arrays import ArrayInsert
-from redun.backends.db.postgres import column_lengths
+from redun.backends.db.lengths import column_lengths
 from redun.backends.db.repo import Repo
 from redun.backends.db.rows import COLUMNS, Row, TableRows, grouped, subtrees
+from redun.backends.db.source import Transaction, bind, render
 from redun.backends.db.statements import Insert, Statement
 
 #: Kinds by the table that has a row for each record.
@@ -35,7 +33,7 @@ CACHE_KIB = 65536
 
 #: Tags that others replace stop being current, whichever of them came first.
 SUPERSEDE = (
-    "UPDATE tag SET is_current = {false} WHERE tag_hash {in_ids} AND is_current "
+    "UPDATE tag SET is_current = FALSE WHERE tag_hash {in_ids} AND is_current "
     "AND EXISTS (SELECT 1 FROM tag_edit WHERE tag_edit.parent_id = tag.tag_hash)"
 )
 
@@ -58,35 +56,32 @@ class RecordWriter:
 
     def __init__(self, repo: Repo) -> None:
         self._repo = repo
-        self._sqlite = repo.engine.dialect.name == "sqlite"
+        self._sqlite = repo.database.dialect == "sqlite"
         self._inserts: dict[str, Statement] = {}
 
-    def compile(self, connection: Connection) -> None:
+    def compile(self, transaction: Transaction) -> None:
         """Makes the statements; called within a transaction, the first of which pays for it."""
         if self._inserts:
             return
-        dialect = connection.dialect
+        insert: Any = Insert
         if self._sqlite:
-            connection.exec_driver_sql(f"PRAGMA cache_size=-{CACHE_KIB}")
-        lengths: Mapping[tuple[str, str], int] = {}
-        if not self._sqlite:
-            lengths = column_lengths(connection)
-        for name, columns in COLUMNS.items():
-            table: Any = orm.Base.metadata.tables[name]
-            conflict = END_JOB if name == "job" else "DO NOTHING"
-            if self._sqlite:
-                self._inserts[name] = Insert(table, columns, dialect, conflict)
-            else:
-                self._inserts[name] = ArrayInsert(table, columns, dialect, conflict, lengths)
+            transaction.execute(f"PRAGMA cache_size=-{CACHE_KIB}")
+        else:
+            from redun.backends.db.arrays import ArrayInsert
 
-    def write(self, connection: Connection, rows: TableRows) -> dict[str, int]:
+            insert = functools.partial(ArrayInsert, lengths=column_lengths(transaction))
+        for table, columns in COLUMNS.items():
+            conflict = END_JOB if table == "job" else "DO NOTHING"
+            self._inserts[table] = insert(table, columns, conflict)
+
+    def write(self, transaction: Transaction, rows: TableRows) -> dict[str, int]:
         """
         Writes rows and what follows from them; returns how many records were new or ended, by kind.
 
         Rows of calls without any in `call_subtree_task` get those that the call graph gives.
         """
-        self.compile(connection)
-        cursor = _Counter(connection.connection.cursor())
+        self.compile(transaction)
+        cursor = _Counter(transaction.cursor())
         try:
             self._send_payloads(rows)
             counts: dict[str, int] = {}
@@ -140,9 +135,8 @@ class RecordWriter:
         return list(cursor.fetchall())
 
     def _execute(self, cursor: Any, statement: str, ids: list[str]) -> None:
-        in_ids, parameter = self._repo.reader.among(ids)
-        false = "0" if self._sqlite else "false"
-        cursor.execute(statement.format(in_ids=in_ids, false=false), (parameter,))
+        dialect = self._repo.database.dialect
+        cursor.execute(render(statement, dialect), bind((ids,), dialect))
 
 
 def _ordered(table: str, rows: list[Row]) -> list[Row]:

@@ -6,10 +6,7 @@ from collections import defaultdict
 from collections.abc import Container, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-import sqlalchemy as sa
-
 from redun.backends.base import CacheHit, CacheQuery
-from redun.backends.db import orm
 from redun.backends.db.repo import Repo
 from redun.backends.db.store.values import ValueStoreRows
 from redun.backends.value_store import Payload
@@ -43,9 +40,31 @@ SELECT_OUTCOMES = """
     WHERE c.args_hash {in_ids}
 """
 SELECT_KNOWN_CALLS = "SELECT call_hash FROM call_node WHERE call_hash {in_ids}"
-
-# How many of the calls of a task are looked at to find the newest.
-RECENT_CALLS = 100
+SELECT_IN_EXECUTION = """
+    SELECT call_node.call_hash
+    FROM call_node JOIN job ON job.call_hash = call_node.call_hash
+    WHERE job.execution_id = ? AND call_node.task_hash = ? AND call_node.args_hash = ?
+    ORDER BY job.start_time DESC
+"""
+SELECT_SAME_ARGUMENTS = """
+    SELECT call_node.call_hash, call_node.task_hash, call_node.args_hash
+    FROM call_node JOIN task ON task.hash = call_node.task_hash
+    WHERE call_node.args_hash = ? AND task.name = ? AND task.namespace = ?
+    ORDER BY call_node.timestamp DESC LIMIT 1
+"""
+#: The newest call of a task. It may have a million: on SQLite the index on it is ordered by insertion,
+#: so that the newest are found without sorting all.
+SELECT_NEWEST = {
+    "sqlite": """
+        SELECT call_hash, task_hash, args_hash
+        FROM (SELECT * FROM call_node WHERE task_hash = ? ORDER BY rowid DESC LIMIT 100)
+        ORDER BY timestamp DESC LIMIT 1
+    """,
+    "postgresql": """
+        SELECT call_hash, task_hash, args_hash FROM call_node WHERE task_hash = ?
+        ORDER BY timestamp DESC LIMIT 1
+    """,
+}
 
 
 class CacheRows:
@@ -114,19 +133,8 @@ class CacheRows:
         self, execution_id: str, task_hash: str, args_hash: str, context_hash: str | None
     ) -> str | None:
         """The call of this execution's newest job with this task and these arguments."""
-        job, call = orm.Job.__table__, orm.CallNode.__table__
-        query = (
-            sa.select(call.c.call_hash)
-            .join(job, job.c.call_hash == call.c.call_hash)
-            .where(
-                job.c.execution_id == execution_id,
-                call.c.task_hash == task_hash,
-                call.c.args_hash == args_hash,
-            )
-            .order_by(job.c.start_time.desc())
-        )
-        with self._repo.reading() as connection:
-            calls = list(connection.execute(query).scalars())
+        with self._repo.reading() as source:
+            calls = source.cells(SELECT_IN_EXECUTION, (execution_id, task_hash, args_hash))
         if calls and context_hash:
             contexts = self._contexts(calls)
             calls = [call for call in calls if context_hash in contexts[call]]
@@ -147,24 +155,12 @@ class CacheRows:
 
     def explain_miss(self, task: Task, args_hash: str) -> dict[str, Any]:
         """What changed since the most similar call; see `RedunBackend.explain_cache_miss`."""
-        call, tasks = orm.CallNode.__table__, orm.Task.__table__
-        columns = (call.c.call_hash, call.c.task_hash, call.c.args_hash)
-        same_arguments = (
-            sa.select(*columns)
-            .join(tasks, tasks.c.hash == call.c.task_hash)
-            .where(
-                call.c.args_hash == args_hash,
-                tasks.c.name == task.name,
-                tasks.c.namespace == (task.namespace or ""),
-            )
-            .order_by(call.c.timestamp.desc())
-            .limit(1)
-        )
-        with self._repo.reading() as connection:
-            row = connection.execute(same_arguments).first()
+        with self._repo.reading() as source:
+            same_arguments = (args_hash, task.name, task.namespace or "")
+            row = source.first_row(SELECT_SAME_ARGUMENTS, same_arguments)
             reason = "new_task"
             if row is None:
-                row = connection.execute(_newest_call(task.hash, connection)).first()
+                row = source.first_row(SELECT_NEWEST[source.dialect], (task.hash,))
                 reason = "new_args"
         if row is None:
             return {"reason": "new_call"}
@@ -266,19 +262,3 @@ def _hit(
         return CacheHit(value_hash, type_name, data, call_hash)
     payload: Any = payloads.get(value_hash)
     return None if payload is None else CacheHit(value_hash, type_name, payload, call_hash, True)
-
-
-def _newest_call(task_hash: str, connection: sa.Connection) -> Any:
-    """The newest call of a task: (call_hash, task_hash, args_hash)."""
-    call = orm.CallNode.__table__
-    query = sa.select(call).where(call.c.task_hash == task_hash)
-    if connection.dialect.name == "sqlite":
-        # A task may have a million calls. The index on it is ordered by insertion, so the newest
-        # are found without sorting all.
-        query = query.order_by(sa.text("rowid DESC")).limit(RECENT_CALLS)
-    recent = query.subquery()
-    return (
-        sa.select(recent.c.call_hash, recent.c.task_hash, recent.c.args_hash)
-        .order_by(recent.c.timestamp.desc())
-        .limit(1)
-    )

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import sqlalchemy as sa
-
 from redun.backends.base import Records
-from redun.backends.db import orm
 from redun.backends.db.repo import Repo
 from redun.backends.db.store.values import ValueStoreRows
 
@@ -15,6 +12,23 @@ if TYPE_CHECKING:
     from redun.handle import Handle
 
 SELECT_VALID = "SELECT is_valid FROM handle WHERE hash {in_ids}"
+
+#: Makes the valid states below one, of the same name, invalid: (hash, fullname, fullname, hash).
+INVALIDATE = """
+    WITH RECURSIVE below (hash) AS (
+        SELECT edge.child_id
+        FROM handle_edge AS edge JOIN handle ON handle.hash = edge.child_id
+        WHERE edge.parent_id = ? AND handle.is_valid AND handle.fullname = ?
+        UNION
+        SELECT edge.child_id
+        FROM below
+        JOIN handle_edge AS edge ON edge.parent_id = below.hash
+        JOIN handle ON handle.hash = edge.child_id
+        WHERE handle.is_valid AND handle.fullname = ?
+    )
+    UPDATE handle SET is_valid = FALSE
+    WHERE hash IN (SELECT below.hash FROM below) AND hash <> ?
+"""
 
 
 class HandleRows:
@@ -41,8 +55,11 @@ class HandleRows:
         """Makes the valid states that came from this one invalid, through valid states only."""
         with self._repo.hashing():
             handle_hash = handle.__handle__.hash
+        fullname = handle.__handle__.fullname
         self._repo.recorder.transact(
-            lambda connection: _invalidate(connection, handle_hash, handle.__handle__.fullname)
+            lambda transaction: transaction.execute(
+                INVALIDATE, (handle_hash, fullname, fullname, handle_hash)
+            )
         )
 
     def is_valid(self, handle: Handle) -> bool | None:
@@ -67,26 +84,3 @@ class HandleRows:
             if parent is not None and parent.__handle__.hash != info.hash:
                 records.handle_edges.append((parent.__handle__.hash, info.hash))
             current = None if parent is None or parent.__handle__.is_recorded else parent
-
-
-def _invalidate(connection: sa.Connection, handle_hash: str, fullname: str) -> None:
-    handle: Any = orm.Handle.__table__
-    edge: Any = orm.HandleEdge.__table__
-    valid = sa.and_(handle.c.is_valid, handle.c.fullname == fullname)
-    below = (
-        sa.select(edge.c.child_id.label("hash"))
-        .join(handle, handle.c.hash == edge.c.child_id)
-        .where(edge.c.parent_id == handle_hash, valid)
-        .cte("below", recursive=True)
-    )
-    below = below.union(
-        sa.select(edge.c.child_id)
-        .join(below, edge.c.parent_id == below.c.hash)
-        .join(handle, handle.c.hash == edge.c.child_id)
-        .where(valid)
-    )
-    connection.execute(
-        sa.update(handle)
-        .where(handle.c.hash.in_(sa.select(below.c.hash)), handle.c.hash != handle_hash)
-        .values(is_valid=False)
-    )

@@ -7,12 +7,9 @@ import json
 import threading
 from typing import TYPE_CHECKING, Any
 
-import sqlalchemy as sa
-from sqlalchemy.engine import Connection
-
 from redun.backends.base import Records
-from redun.backends.db import orm
 from redun.backends.db.repo import Repo
+from redun.backends.db.source import Transaction
 from redun.backends.db.store.values import ValueStoreRows
 from redun.utils import utcnow
 
@@ -46,7 +43,7 @@ class RunRows:
                 self._announced[execution_id] = (announced[0], now)
                 return
         self._repo.recorder.transact(
-            lambda connection: _set_updated_time(connection, execution_id, now)
+            lambda transaction: _set_updated_time(transaction, execution_id, now)
         )
 
     def start_job(self, job: Job, now: dt.datetime | None = None) -> None:
@@ -78,7 +75,7 @@ class RunRows:
             if updated_time is not None:
                 moment = updated_time
                 self._repo.recorder.transact(
-                    lambda connection: _set_updated_time(connection, execution_id, moment)
+                    lambda transaction: _set_updated_time(transaction, execution_id, moment)
                 )
 
     def end_job(self, job: Job, now: dt.datetime | None = None) -> None:
@@ -106,8 +103,7 @@ def _epoch(moment: dt.datetime) -> float:
     return moment.timestamp()
 
 
-def _set_updated_time(connection: Connection, execution_id: str, moment: dt.datetime) -> None:
-    execution: Any = orm.Execution.__table__
-    connection.execute(
-        sa.update(execution).where(execution.c.id == execution_id).values(updated_time=moment)
+def _set_updated_time(transaction: Transaction, execution_id: str, moment: dt.datetime) -> None:
+    transaction.execute(
+        "UPDATE execution SET updated_time = ? WHERE id = ?", (moment, execution_id)
     )

@@ -5,20 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any, TypeAlias
 
-import sqlalchemy as sa
-from sqlalchemy.engine import Connection
-
 from redun.backends.base import KeyValue, TagEntity, TagMap, TagRow
-from redun.backends.db import orm
 from redun.backends.db.codec import json_text
 from redun.backends.db.errors import RedunDatabaseError
 from redun.backends.db.repo import Repo
+from redun.backends.db.source import Source, Transaction
 from redun.backends.db.text import plain_text
 from redun.hashing import hash_structs, hash_tag
 from redun.utils import MultiMap
-
-_tag: Any = orm.Tag.__table__
-_edit: Any = orm.TagEdit.__table__
 
 #: (tag_hash, entity_id, key, value) of a current tag.
 CurrentTag: TypeAlias = tuple[str, str, str, Any]
@@ -26,8 +20,16 @@ CurrentTag: TypeAlias = tuple[str, str, str, Any]
 # How many generations of a tag that replaces itself are looked up at once.
 GENERATIONS = 50
 
-# Ids in one IN (...); older SQLite takes 999 parameters.
-CHUNK = 900
+CURRENT_TAGS = (
+    "SELECT tag_hash, entity_id, key, value FROM tag WHERE is_current AND entity_id {in_ids}"
+)
+STATES = "SELECT tag_hash, is_current FROM tag WHERE tag_hash {in_ids}"
+INSERT_TAG = (
+    "INSERT INTO tag (tag_hash, entity_type, entity_id, key, value, is_current) "
+    "VALUES (?, ?, ?, ?, ?, TRUE)"
+)
+INSERT_EDIT = "INSERT INTO tag_edit (parent_id, child_id) VALUES (?, ?)"
+REPLACE = "UPDATE tag SET is_current = FALSE WHERE tag_hash {in_ids}"
 
 
 def tag_rows(tags: Sequence[tuple[str, str, str, Any]]) -> list[tuple[Any, ...]]:
@@ -71,13 +73,13 @@ class TagRows:
         pairs = [(plain_text(key), value) for key, value in tags]
         entity_id = plain_text(entity_id)
 
-        def write(connection: Connection) -> list[TagRow]:
+        def write(transaction: Transaction) -> list[TagRow]:
             replaced = set(parents)
             if update:
                 keys = {key for key, _ in pairs}
-                current = _current_tags(connection, [entity_id])
+                current = _current_tags(transaction, [entity_id])
                 replaced.update(tag[0] for tag in current if tag[2] in keys)
-            return _write(connection, entity_type, entity_id, pairs, replaced, new or update)
+            return _write(transaction, entity_type, entity_id, pairs, replaced, new or update)
 
         return self._transact(write) if pairs else []
 
@@ -93,10 +95,10 @@ class TagRows:
         pairs = [(plain_text(key), value) for key, value in new_tags]
         entity_id = plain_text(entity_id)
 
-        def write(connection: Connection) -> list[TagRow]:
-            current = _current_tags(connection, [entity_id])
+        def write(transaction: Transaction) -> list[TagRow]:
+            current = _current_tags(transaction, [entity_id])
             replaced = {tag[0] for tag in current if tag[2] in keys}
-            return _write(connection, entity_type, entity_id, pairs, replaced, new=True)
+            return _write(transaction, entity_type, entity_id, pairs, replaced, new=True)
 
         return self._transact(write) if pairs else []
 
@@ -108,21 +110,21 @@ class TagRows:
         wanted = set(map(plain_text, keys))
         entity_id = plain_text(entity_id)
 
-        def write(connection: Connection) -> list[TagRow]:
+        def write(transaction: Transaction) -> list[TagRow]:
             replaced = {
                 tag_hash
-                for tag_hash, _, key, value in _current_tags(connection, [entity_id])
+                for tag_hash, _, key, value in _current_tags(transaction, [entity_id])
                 if key in wanted or (key, json_text(value)) in pairs
             }
-            return _write(connection, TagEntity.Null, "", [("", None)], replaced, new=False)
+            return _write(transaction, TagEntity.Null, "", [("", None)], replaced, new=False)
 
         return self._transact(write) if pairs or wanted else []
 
     def get(self, entity_ids: Sequence[str]) -> dict[str, TagMap]:
         """Current tags by entity id."""
         found: dict[str, TagMap] = {}
-        with self._repo.reading() as connection:
-            for _, entity_id, key, value in _current_tags(connection, entity_ids):
+        with self._repo.reading() as source:
+            for _, entity_id, key, value in _current_tags(source, entity_ids):
                 found.setdefault(entity_id, MultiMap()).add(key, value)
         return found
 
@@ -131,30 +133,20 @@ class TagRows:
             return self._repo.recorder.transact(write)
 
 
-def _current_tags(connection: Connection, entity_ids: Sequence[str]) -> list[CurrentTag]:
-    found: list[CurrentTag] = []
-    columns = (_tag.c.tag_hash, _tag.c.entity_id, _tag.c.key, _tag.c.value)
-    for chunk in _chunks(entity_ids):
-        query = sa.select(*columns).where(_tag.c.entity_id.in_(chunk), _tag.c.is_current)
-        found += [tuple(row) for row in connection.execute(query)]
-    return found
+def _current_tags(source: Source, entity_ids: Sequence[str]) -> list[CurrentTag]:
+    return [
+        (tag_hash, entity_id, key, source.document(value))
+        for tag_hash, entity_id, key, value in source.rows_among(CURRENT_TAGS, entity_ids)
+    ]
 
 
-def _states(connection: Connection, tag_hashes: Sequence[str]) -> dict[str, bool]:
+def _states(source: Source, tag_hashes: Sequence[str]) -> dict[str, bool]:
     """Whether tags are current; unknown ones are left out."""
-    states: dict[str, bool] = {}
-    for chunk in _chunks(tag_hashes):
-        query = sa.select(_tag.c.tag_hash, _tag.c.is_current).where(_tag.c.tag_hash.in_(chunk))
-        states.update((row[0], row[1]) for row in connection.execute(query))
-    return states
-
-
-def _chunks(ids: Sequence[str]) -> Iterable[Sequence[str]]:
-    return (ids[start : start + CHUNK] for start in range(0, len(ids), CHUNK))
+    return {row[0]: bool(row[1]) for row in source.rows_among(STATES, tag_hashes)}
 
 
 def _write(
-    connection: Connection,
+    transaction: Transaction,
     entity_type: TagEntity,
     entity_id: str,
     pairs: list[KeyValue],
@@ -163,57 +155,39 @@ def _write(
 ) -> list[TagRow]:
     """Writes tags that replace `parents`; the result has one entry for each pair."""
     ordered = sorted(parents)
-    known_parents = _states(connection, ordered)
+    known_parents = _states(transaction, ordered)
     unknown = [parent for parent in ordered if parent not in known_parents]
     if unknown:
         raise RedunDatabaseError(f"Unknown parent tags: {', '.join(unknown)}")
     written = [
         (hash_tag(entity_id, key, value, ordered), entity_id, key, value) for key, value in pairs
     ]
-    states = _states(connection, [row[0] for row in written])
+    states = _states(transaction, [row[0] for row in written])
     fresh = {row[0]: row for row in written if row[0] not in states}
-    _insert(connection, entity_type, [(row, ordered) for row in fresh.values()])
+    _insert(transaction, entity_type, [(row, ordered) for row in fresh.values()])
     if new:
         replaced = {row[0]: row for row in written if states.get(row[0]) is False}
         for row in replaced.values():
-            _revive(connection, entity_type, row)
+            _revive(transaction, entity_type, row)
     return written
 
 
 def _insert(
-    connection: Connection,
+    transaction: Transaction,
     entity_type: TagEntity,
     rows: list[tuple[CurrentTag, list[str]]],
 ) -> None:
     """Inserts tags, each with the tags it replaces, which stop being current."""
-    if not rows:
-        return
-    connection.execute(
-        sa.insert(_tag),
-        [
-            {
-                "tag_hash": tag_hash,
-                "entity_type": entity_type,
-                "entity_id": entity_id,
-                "key": key,
-                "value": value,
-                "is_current": True,
-            }
-            for (tag_hash, entity_id, key, value), _ in rows
-        ],
-    )
-    edits = [
-        {"parent_id": parent, "child_id": row[0]} for row, parents in rows for parent in parents
-    ]
-    if edits:
-        connection.execute(sa.insert(_edit), edits)
-        for chunk in _chunks(sorted({edit["parent_id"] for edit in edits})):
-            connection.execute(
-                sa.update(_tag).where(_tag.c.tag_hash.in_(chunk)).values(is_current=False)
-            )
+    for (tag_hash, entity_id, key, value), parents in rows:
+        document = transaction.document_parameter(value)
+        transaction.execute(INSERT_TAG, (tag_hash, entity_type.name, entity_id, key, document))
+        for parent in parents:
+            transaction.execute(INSERT_EDIT, (parent, tag_hash))
+        if parents:
+            transaction.execute(REPLACE, (parents,))
 
 
-def _revive(connection: Connection, entity_type: TagEntity, row: CurrentTag) -> None:
+def _revive(transaction: Transaction, entity_type: TagEntity, row: CurrentTag) -> None:
     """
     Lets a replaced tag come back: as its own successor, or the newest of those.
 
@@ -225,10 +199,10 @@ def _revive(connection: Connection, entity_type: TagEntity, row: CurrentTag) -> 
         for _ in range(GENERATIONS):
             parent, tag_hash = tag_hash, hash_tag(entity_id, key, value, [tag_hash])
             generations.append((parent, tag_hash))
-        states = _states(connection, [successor for _, successor in generations])
+        states = _states(transaction, [successor for _, successor in generations])
         for parent, successor in generations:
             state = states.get(successor)
             if state is None:
-                _insert(connection, entity_type, [((successor, entity_id, key, value), [parent])])
+                _insert(transaction, entity_type, [((successor, entity_id, key, value), [parent])])
             if state is not False:
                 return
