@@ -44,19 +44,19 @@ def test_payloads_in_a_value_store(backend: RedunBackendDb, tmp_path: Path) -> N
     backend.flush()
 
     def preview() -> Any:
-        ((key, shown),) = previews(backend.source, [ELSEWHERE])
+        ((key, shown),) = previews(backend.session, [ELSEWHERE])
         assert key == ELSEWHERE
         return shown
 
     for store in (None, ValueStore(str(tmp_path))):
         backend.value_store = store
-        assert parsed_value(backend.source, ELSEWHERE) is None
+        assert parsed_value(backend.session, ELSEWHERE) is None
         with pytest.warns(UserWarning, match="Value data is missing from the value store"):
             assert repr(preview()) == "builtins.int(hash=11111111, size=-1)"
     store.put(ELSEWHERE, pickle.dumps(7))
-    assert (parsed_value(backend.source, ELSEWHERE), preview()) == (7, 7)
+    assert (parsed_value(backend.session, ELSEWHERE), preview()) == (7, 7)
     large = pickle.dumps("x" * (MAX_VALUE_SIZE_PREVIEW + 1))
     store.write(ELSEWHERE, large)
     assert isinstance(preview(), PreviewValue)
     assert preview().size == len(large)
-    assert len(parsed_value(backend.source, ELSEWHERE)) == MAX_VALUE_SIZE_PREVIEW + 1
+    assert len(parsed_value(backend.session, ELSEWHERE)) == MAX_VALUE_SIZE_PREVIEW + 1

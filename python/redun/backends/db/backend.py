@@ -276,7 +276,7 @@ class RedunBackendDb(RedunBackend):
             session: Source = self.session
             return session
         if self._source is None:
-            self._source = DatabaseSource(self.database, self.type_registry)
+            self._source = DatabaseSource(self.database, self.type_registry, self.value_store)
         return self._source
 
     @contextmanager
@@ -295,12 +295,10 @@ class RedunBackendDb(RedunBackend):
             raise RedunDatabaseError(
                 "RedunBackendDb can be cloned only after the database has been loaded"
             )
-        from redun.backends.db.session import RedunSession
-
         clone = copy.copy(self)
         clone._is_clone = True
         clone._session = session or self.Session()
-        if isinstance(clone._session, RedunSession):
+        if hasattr(clone._session, "backend"):
             clone._session.backend = clone
         return clone
 

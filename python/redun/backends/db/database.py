@@ -91,10 +91,13 @@ class DatabaseSource(DriverSource):
     ----------
     database : where the repo is.
     type_registry : of value types.
+    value_store : where payloads are that rows don't hold.
     """
 
-    def __init__(self, database: Database, type_registry: Any = None) -> None:
-        super().__init__(None, database.dialect, type_registry)
+    def __init__(
+        self, database: Database, type_registry: Any = None, value_store: Any = None
+    ) -> None:
+        super().__init__(None, database.dialect, type_registry, value_store)
         self._database = database
 
     def batches(

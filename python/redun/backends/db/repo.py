@@ -48,5 +48,5 @@ class Repo:
     def reading(self) -> Iterator[Source]:
         """What answers other queries, after all that was handed over."""
         self.recorder.flush()
-        with closing(DatabaseSource(self.database, self.type_registry)) as source:
+        with closing(DatabaseSource(self.database)) as source:
             yield source
