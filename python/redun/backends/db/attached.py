@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from typing import Any
 from urllib.parse import quote
 
-from redun.backends.db.connection import Retry, driver_errors
+from redun.backends.db.connection import Retry
 from redun.backends.db.repo import Repo
 from redun.backends.db.rows import COLUMNS, TABLES, subtrees
 from redun.backends.db.sqlite import BUSY_TIMEOUT_MS, WRITER_CHECKPOINT_PAGES
@@ -67,10 +67,8 @@ def can_attach(target: Repo, source: Repo) -> bool:
 
 def _path(repo: Repo) -> str | None:
     """The file of a repo in SQLite; none for others, and for one in memory."""
-    url = repo.engine.url
-    name = url.database or ""
-    is_file = url.get_backend_name() == "sqlite" and not url.query and os.path.isfile(name)
-    return os.path.abspath(name) if is_file else None
+    path = repo.database.path
+    return path if path is not None and os.path.isfile(path) else None
 
 
 class AttachedCopy:
@@ -107,7 +105,7 @@ class AttachedCopy:
         for repo in (self._source, self._target):
             repo.recorder.flush(everything=False)
         attempt = _Attempt(connection, parts)
-        with driver_errors(self._target.engine):
+        with self._target.database.driver_errors():
             return self._retry.run("transaction", attempt.run, connection.rollback)
 
     def close(self) -> None:

@@ -32,13 +32,14 @@ class Database(ABC):
 
     `dialect` is `sqlite` or `postgresql`. `shared` says that there is one connection for everybody,
     a repo in memory. `error` is the base class of the driver's errors. `place` tells one database
-    from another.
+    from another. `path` is the absolute one of a file that is opened without options, else None.
     """
 
     dialect: str
     shared: bool
     error: type[Exception]
     place: tuple[Any, ...]
+    path: str | None = None
 
     @property
     @abstractmethod
@@ -131,8 +132,8 @@ class SqliteDatabase(Database):
     def __init__(self, uri: str, path: str) -> None:
         self.shared = is_memory(path)
         self.place = ("sqlite", id(self) if self.shared else os.path.realpath(path))
+        self.path = None if self.shared else os.path.abspath(path)
         self._uri = uri
-        self._path = path
         self._engine: Engine | None = None
         self._shared_connection: Any = None
         # Connections for streaming that nobody uses at present.
@@ -148,8 +149,8 @@ class SqliteDatabase(Database):
         return self._engine
 
     def connect(self) -> Any:
-        if not self.shared:
-            return sqlite.connect(self._path)
+        if self.path is not None:
+            return sqlite.connect(self.path)
         with self._lock:
             if self._shared_connection is None:
                 self._shared_connection = sqlite.connect_memory()
