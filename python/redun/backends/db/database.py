@@ -122,18 +122,16 @@ class SqliteDatabase(Database):
 
     Parameters
     ----------
-    uri : as the configuration gives it.
     path : of the file; "" for a database in memory.
     """
 
     dialect = "sqlite"
     error = sqlite3.Error
 
-    def __init__(self, uri: str, path: str) -> None:
+    def __init__(self, path: str) -> None:
         self.shared = is_memory(path)
         self.place = ("sqlite", id(self) if self.shared else os.path.realpath(path))
         self.path = None if self.shared else os.path.abspath(path)
-        self._uri = uri
         self._engine: Engine | None = None
         self._shared_connection: Any = None
         # Connections for streaming that nobody uses at present.
@@ -145,7 +143,7 @@ class SqliteDatabase(Database):
         if self._engine is None:
             from redun.backends.db.engines import create_sqlite_engine
 
-            self._engine = create_sqlite_engine(self._uri, self.connect if self.shared else None)
+            self._engine = create_sqlite_engine(self.path, self.connect)
         return self._engine
 
     def connect(self) -> Any:
@@ -252,7 +250,7 @@ def open_database(db_uri: str, config: Mapping[str, Any]) -> Database:
     """
     path = find_sqlite_path(db_uri, config)
     if path is not None:
-        return SqliteDatabase(db_uri, path)
+        return SqliteDatabase(path)
     from redun.backends.db.engines import create_db_engine, get_engine_url
 
     return EngineDatabase(create_db_engine(get_engine_url(db_uri, config)))

@@ -18,7 +18,6 @@ from redun.backends.db.uri import (
     DEFAULT_DB_PASSWORD_ENV,
     DEFAULT_DB_USERNAME_ENV,
     SECRET_OPTION,
-    is_memory,
 )
 
 #: What speaks to PostgreSQL if the URI doesn't say.
@@ -36,7 +35,7 @@ def create_db_engine(url: URL) -> Engine:
     if url.get_backend_name() == "postgresql":
         return create_postgres_engine(url, _echo())
     if url.get_backend_name() == "sqlite":
-        return create_sqlite_engine(url)
+        return _prepared(url, {"connect_args": {"check_same_thread": False}})
     return sa.create_engine(url, echo=_echo())
 
 
@@ -44,25 +43,26 @@ def _echo() -> bool:
     return bool(os.environ.get("REDUN_DB_ECHO"))
 
 
-def create_sqlite_engine(url: URL | str, connect: Callable[[], Any] | None = None) -> Engine:
+def create_sqlite_engine(path: str | None, connect: Callable[[], Any]) -> Engine:
     """
     Builds the engine of a repo in SQLite. Nothing is opened yet.
 
     Parameters
     ----------
+    path : of the file; None for a repo in memory.
     connect : gives the connection of a repo in memory, which all threads share.
     """
     options: dict[str, Any] = {"connect_args": {"check_same_thread": False}}
-    memory = is_memory(make_url(url).database)
-    if memory:
+    if path is None:
         # Returning one user of the shared connection must not roll back the work of another.
-        options.update(poolclass=StaticPool, pool_reset_on_return=None)
-    if connect is not None:
-        options["creator"] = connect
+        options = {"creator": connect, "poolclass": StaticPool, "pool_reset_on_return": None}
+    return _prepared(URL.create("sqlite", database=path), options)
+
+
+def _prepared(url: URL, options: dict[str, Any]) -> Engine:
     engine = sa.create_engine(url, echo=_echo(), **options)
     sa.event.listen(engine, "connect", lambda driver, _record: sqlite.prepare(driver))
-    if not memory:
-        sa.event.listen(engine, "do_connect", _connect_read_only)
+    sa.event.listen(engine, "do_connect", _connect_read_only)
     return engine
 
 

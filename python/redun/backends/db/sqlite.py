@@ -42,6 +42,8 @@ def connect(path: str) -> sqlite3.Connection:
     if connection is None:
         connection = sqlite3.connect(path, check_same_thread=False)
     connection.isolation_level = None
+    if os.environ.get("REDUN_DB_ECHO"):
+        connection.set_trace_callback(logger.info)
     prepare(connection)
     return connection
 
@@ -59,8 +61,6 @@ def connect_memory() -> sqlite3.Connection:
 
 def prepare(connection: sqlite3.Connection) -> None:
     """Sets up a new connection: checked references, log instead of journal, patience."""
-    if os.environ.get("REDUN_DB_ECHO"):
-        connection.set_trace_callback(logger.info)
     cursor = connection.cursor()
     cursor.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT_MS}")
     cursor.execute("PRAGMA foreign_keys=ON")

@@ -6,7 +6,7 @@ import os
 import re
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import urlparse
+from urllib.parse import unquote, urlparse
 
 from redun.utils import str2bool
 
@@ -34,7 +34,7 @@ def find_sqlite_path(db_uri: str, config: Mapping[str, Any]) -> str | None:
     That is other databases, and URIs with options for the driver.
     """
     found = None if config.get(SECRET_OPTION) else _SQLITE.fullmatch(db_uri)
-    return None if found is None else found["path"] or ""
+    return None if found is None else unquote(found["path"] or "")
 
 
 def is_memory(path: str | None) -> bool:
