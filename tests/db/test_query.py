@@ -231,6 +231,21 @@ def test_execution_filter_takes_all_that_belongs_to_it(query: CallGraphQuery) ->
     assert "shop.main" not in names(by_id.filter_types(["Job", "CallNode", "Task"]).all())
 
 
+def test_values_of_executions_are_results_arguments_and_what_is_in_them(
+    query: CallGraphQuery, recorded: RedunBackendDb
+) -> None:
+    several_parts = 0
+    for execution in recorded.session.query(Execution).all():
+        calls = [job.call_node for job in execution.jobs if job.call_node]
+        whole = [call.value for call in calls]
+        whole += [argument.value for call in calls for argument in call.arguments]
+        parts = [part for value in whole for part in value.children]
+        several_parts += len(parts) > 1
+        found = query.filter_types(["Value"]).filter_execution_ids([execution.id]).all()
+        assert set(found) == {*whole, *parts}
+    assert several_parts
+
+
 def test_time_order_is_newest_first(query: CallGraphQuery) -> None:
     ordered = query.order_by("time")
     starts = [job.start_time for job in ordered.filter_types(["Job"]).all()]

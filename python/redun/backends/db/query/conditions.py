@@ -134,28 +134,28 @@ def executions_tagged(tags: Iterable[tuple[str, Any]], source: Source) -> Condit
 
 _CALLS = "SELECT job.call_hash FROM job WHERE {}"
 
+# What the calls took and gave, and what is in that.
 _VALUES_OF_CALLS = """value.value_hash IN (
-    SELECT call_node.value_hash FROM call_node WHERE call_node.call_hash IN ({calls})
+    WITH calls AS ({}),
+    whole AS (
+        SELECT value_hash FROM call_node WHERE call_hash IN (SELECT call_hash FROM calls)
+        UNION
+        SELECT value_hash FROM argument WHERE call_hash IN (SELECT call_hash FROM calls)
+    )
+    SELECT value_hash FROM whole
     UNION
-    SELECT argument.value_hash FROM argument WHERE argument.call_hash IN ({calls})
-    UNION
-    SELECT subvalue.value_hash FROM subvalue WHERE subvalue.parent_value_hash IN (
-        SELECT call_node.value_hash FROM call_node WHERE call_node.call_hash IN ({calls}))
-    UNION
-    SELECT subvalue.value_hash FROM subvalue WHERE subvalue.parent_value_hash IN (
-        SELECT argument.value_hash FROM argument WHERE argument.call_hash IN ({calls}))
+    SELECT value_hash FROM subvalue WHERE parent_value_hash IN (SELECT value_hash FROM whole)
 )"""
 
 
 def _of_jobs(jobs: Condition) -> Conditions:
     """Jobs that meet a condition, and everything they ran, took and gave."""
     calls = jobs.within(_CALLS)
-    values = _VALUES_OF_CALLS.replace("{calls}", calls.text)
     return {
         "Job": jobs,
         "CallNode": calls.within("call_node.call_hash IN ({})"),
         "Task": jobs.within("task.hash IN (SELECT job.task_hash FROM job WHERE {})"),
-        "Value": Condition(values, calls.parameters * _VALUES_OF_CALLS.count("{calls}")),
+        "Value": calls.within(_VALUES_OF_CALLS),
     }
 
 
