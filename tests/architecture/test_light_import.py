@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
+from pathlib import Path
 
 import pytest
+
+GOLDEN = Path(__file__).parents[1] / "golden" / "log"
 
 # Each of these costs more to load than all of redun's language.
 HEAVY = (
@@ -47,7 +52,61 @@ def test_executors_can_be_named_without_their_libraries() -> None:
     assert loaded & {"boto3", "docker", "kubernetes", "google.cloud"} == set()
 
 
-def test_looking_back_at_sqlite_loads_neither_migrations_nor_other_databases() -> None:
-    loaded = loaded_by("import redun.cli.commands.log, redun.cli.show")
-    assert "sqlalchemy" in loaded
-    assert loaded & {"alembic", "sqlalchemy.dialects.postgresql"} == set()
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "import redun.cli.show, redun.cli.commands.log, redun.cli.commands.tag",
+        "import redun.backends.db.query, redun.backends.db.serializers",
+    ],
+)
+def test_looking_back_is_light(statement: str) -> None:
+    assert "sqlalchemy" not in loaded_by(statement)
+
+
+LOOK_BACK = """
+import io, sys
+from redun.cli import RedunClient
+
+for words in COMMANDS:
+    client = RedunClient(stdout=io.StringIO(), stderr=io.StringIO())
+    client.execute(["redun", *words.split()])
+    print(words, bool(client.stdout.getvalue()), "sqlalchemy" in sys.modules, sep="|")
+"""
+
+
+def test_looking_back_at_sqlite_needs_no_sqlalchemy(tmp_path: Path) -> None:
+    config = tmp_path / ".redun"
+    config.mkdir()
+    with closing(sqlite3.connect(config / "redun.db")) as connection:
+        connection.executescript((GOLDEN / "repo.sql").read_text())
+        (job,) = connection.execute("SELECT id FROM job WHERE call_hash IS NOT NULL").fetchone()
+        (call,) = connection.execute("SELECT call_hash FROM call_node").fetchone()
+        (value,) = connection.execute("SELECT value_hash FROM call_node").fetchone()
+    (tmp_path / "a.txt").touch()
+    commands = [
+        "log",
+        "log -",
+        "log ~2",
+        "log a.txt",
+        f"log {job}",
+        f"log {call}",
+        f"log {value[:10]}",
+        "log inc",
+        "log --all --count",
+        "log --all --exec-id -",
+        "log --file",
+        "log --all --format json",
+        "log --exec-tag a=1 --job --job-status DONE,FAILED --detail",
+        "tag list",
+        "tag list --values",
+        "tag list step",
+        f"tag add {job} x=1",
+        f"tag update {job} x=2",
+        f"tag rm {job} x=2",
+    ]
+    program = LOOK_BACK.replace("COMMANDS", repr(commands))
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+
+    assert done.stdout.splitlines() == [f"{words}|True|False" for words in commands], done.stderr
