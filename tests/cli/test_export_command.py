@@ -5,9 +5,12 @@ from __future__ import annotations
 import gzip
 import json
 import os
+import pty
+import select
 import subprocess
 import sys
 from collections import Counter
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -308,3 +311,49 @@ def test_log_of_a_bundle(program, repo: Path) -> None:
         assert "hint: `redun pull x.redun`" in err
     assert program("--repo", "none.redun", "log") == (0, "", "")
     assert not Path("none.redun").exists()
+
+
+def told_until(master: int, wanted: str) -> str:
+    """What a terminal shows, up to a text that it must come to show."""
+    shown = ""
+    while wanted not in shown:
+        ready, _, _ = select.select([master], [], [], 60)
+        assert ready, f"only {shown!r} was shown"
+        shown += os.read(master, 4096).decode()
+    return shown
+
+
+@pytest.mark.parametrize("verb", ["import", "export"])
+def test_a_terminal_shows_how_far_it_is(program, repo: Path, verb: str) -> None:
+    lines = exported(program, "export")
+    # More than a pipe holds, so that an export waits for us.
+    tags = [f"k{number}={'v' * 20_000}" for number in range(10)]
+    assert program("tag", "add", "-", *tags).code == 0
+    config = "other/.redun" if verb == "import" else ".redun"
+    master, slave = pty.openpty()
+    with subprocess.Popen(
+        [Path(sys.executable).parent / "redun", "-c", config, verb],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=slave,
+        env={**os.environ, "TERM": "xterm"},
+        text=True,
+    ) as process:
+        os.close(slave)
+        assert process.stdin is not None
+        assert process.stdout is not None
+        if verb == "import":
+            process.stdin.write(lines[0])
+            process.stdin.flush()
+            shown = told_until(master, "checking")
+            process.stdin.writelines(lines[1:])
+            process.stdin.close()
+        else:
+            shown = told_until(master, "exporting")
+        process.stdout.read()
+        assert process.wait(60) == 0
+        with suppress(OSError):
+            while more := os.read(master, 4096).decode():
+                shown += more
+    os.close(master)
+    assert shown.endswith("\r\x1b[2K"), "the line is gone at the end"
