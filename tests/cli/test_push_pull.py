@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sqlite3
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +46,21 @@ def rows(table: str, path: str = ".redun/redun.db") -> int:
         return count
     finally:
         connection.close()
+
+
+@pytest.mark.parametrize("words", [["push", "other"], ["pull", "other"], ["push", "other", "-"]])
+def test_repos_on_sqlite_need_no_sqlalchemy(program: Any, repos: Any, words: list[str]) -> None:
+    """Importing it takes longer than a push with nothing new."""
+    if words[0] == "pull":
+        assert program("push", "other").code == 0
+    code = f"""
+import sys
+from redun.cli.client import Invocation
+assert Invocation(["redun", *{words}]).run() == 0
+assert sys.modules.keys().isdisjoint({{"sqlalchemy", "alembic"}})
+"""
+    for _ in range(2):
+        subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
 
 
 def test_push_says_what_it_pushed_by_kind(program: Any, repos: Any) -> None:

@@ -240,6 +240,25 @@ def test_writer_waits_for_the_lock_of_another_process(db_path, make_jobs, select
 
 
 @pytest.mark.sqlite
+def test_a_full_disk_is_told_at_once_and_rows_are_kept(db_path, make_jobs, select, caplog) -> None:
+    backend = RedunBackendDb(f"sqlite:///{db_path}")
+    backend.load()
+    backend.record(make_jobs(1))
+    backend.flush()
+    writer = backend.repo.recorder._connect()
+    (pages,) = writer.execute("PRAGMA page_count").fetchone()
+    writer.execute(f"PRAGMA max_page_count={pages}")
+    backend.record(make_jobs(500))
+    with pytest.raises(OperationalError, match="database or disk is full"):
+        backend.flush()
+    assert "retrying" not in caplog.text
+    writer.execute("PRAGMA max_page_count=1000000")
+    backend.flush()
+    assert count(select, "call_node") == 501
+    backend.close()
+
+
+@pytest.mark.sqlite
 def test_error_is_shown_and_rows_are_kept_for_another_try(
     db_path, make_jobs, select, monkeypatch: pytest.MonkeyPatch, caplog
 ) -> None:

@@ -234,10 +234,12 @@ def test_full_disk_is_told_in_a_line(
         directory.mkdir(exist_ok=True)
         (directory / "redun.ini").write_text(
             f"[backend]\ndb_uri = sqlite:///{tmp_path}/{database}.db\n"
-            f"db_retries = 0\n[repos.there]\nconfig_dir = {there}\n"
+            f"[repos.there]\nconfig_dir = {there}\n"
         )
     open_repo(f"sqlite:///{tmp_path}/target.db").close()
     said = push_with_little_room(COMMAND, 200_000, "--config", tmp_path, "push", "there")
     assert said.count("error: ") == said.count("hint: ") == 1
     assert "disk I/O error" in said
+    assert "hint: is there room on the disk" in said
+    assert "retrying" not in said
     assert "Traceback" not in said

@@ -192,6 +192,8 @@ def _explain_database(error: BaseException) -> Report | None:
         "unable to open": "check that the directory in `db_uri` exists and is writable",
         "readonly": "the database file and its directory must be writable",
         "locked": "another program holds the database; try again when it has finished",
+        "disk is full": "make room on the disk, then try again: what is recorded so far is kept",
+        "disk I/O error": "is there room on the disk, and may files grow? what is recorded so far is kept",
         "malformed": "the database file is damaged; restore it from a copy",
         "connection to server": "check that the PostgreSQL server of `db_uri` runs and can be reached",
         "authentication failed": "the environment variables REDUN_DB_USERNAME and REDUN_DB_PASSWORD "

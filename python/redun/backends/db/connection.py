@@ -15,7 +15,13 @@ from redun.backends.db.source import Row, bind, render
 Result = TypeVar("Result")
 
 #: What SQLite says when trying again is no use.
-LASTING = ("attempt to write a readonly database", "no such table", "no such column")
+LASTING = (
+    "attempt to write a readonly database",
+    "database or disk is full",
+    "disk I/O error",
+    "no such table",
+    "no such column",
+)
 
 
 class Retry:
