@@ -110,3 +110,73 @@ def test_looking_back_at_sqlite_needs_no_sqlalchemy(tmp_path: Path) -> None:
     )
 
     assert done.stdout.splitlines() == [f"{words}|True|False" for words in commands], done.stderr
+
+
+WORKFLOW = """
+from redun import File, task
+
+redun_namespace = "light"
+
+
+@task()
+def copy(file: File) -> File:
+    copied = File("b.txt")
+    copied.write(file.read())
+    return copied
+
+
+@task()
+def main(n: int = 2) -> list:
+    return [copy(File("a.txt")), n]
+"""
+
+
+@pytest.fixture(scope="module")
+def used_repo(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A directory with a repo in SQLite that holds a run, and another repo that holds it too."""
+    path = tmp_path_factory.mktemp("light")
+    (path / "light.py").write_text(WORKFLOW)
+    (path / "a.txt").write_text("a")
+    for words in (
+        ("run", "light.py", "light.main"),
+        ("--config", str(path / "other"), "init"),
+        ("repo", "add", "other", str(path / "other")),
+        ("push", "other"),
+    ):
+        loaded_by_program(path, *words)
+    return path
+
+
+def loaded_by_program(path: Path, *words: str) -> set[str]:
+    """Run the program in a directory and return the names of the modules that it has loaded."""
+    code = (
+        "import sys\nfrom redun.cli import main\n"
+        f"sys.argv = ['redun', *{list(words)!r}]\n"
+        "try:\n    main()\nexcept SystemExit as end:\n    assert not end.code, end.code\n"
+        "finally:\n    print('\\nloaded:', *sys.modules)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=path, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return set(done.stdout.rpartition("loaded:")[2].split())
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("run", "light.py", "light.main"),
+        ("run", "light.py", "light.main", "--n", "3"),
+        ("push", "other"),
+        ("pull", "other"),
+        ("export", "--file", "all.jsonl"),
+    ],
+    ids=" ".join,
+)
+def test_repos_on_sqlite_are_used_without_sqlalchemy(
+    used_repo: Path, words: tuple[str, ...]
+) -> None:
+    """Importing it takes longer than all else that these commands do."""
+    loaded = loaded_by_program(used_repo, *words)
+    assert "redun.backends.db" in loaded
+    assert "sqlalchemy" not in loaded
