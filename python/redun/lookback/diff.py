@@ -65,10 +65,10 @@ class Diff:
     """
 
     def __init__(self, backend: RedunBackendDb, before: str, after: str) -> None:
-        session = backend.session
-        self.before = JobTree(session, before)
-        self.after = JobTree(session, after)
-        self._facts = Facts(session)
+        source = backend.source
+        self.before = JobTree(source, before)
+        self.after = JobTree(source, after)
+        self._facts = Facts(source)
         self._comparison = Comparison(self._facts, backend.hash_scheme)
         self._pairs = match(self.before, self.after)
         gone = self.before.jobs.keys() - set(self._pairs.values())
@@ -122,17 +122,15 @@ class Diff:
 
     def _load(self, pairs: list[tuple[JobFacts, JobFacts]]) -> None:
         """Reads what comparing pairs will ask for."""
-        calls: list[tuple[str, str]] = []
+        called = [pair for pair in pairs if pair[0].args_hash != pair[1].args_hash]
+        both = [job for pair in called for job in pair]
+        self._facts.load_calls((job.call_hash, job.task_hash) for job in both if job.call_hash)
         values: set[str] = set()
-        for pair in pairs:
-            old, new = pair
-            if old.args_hash != new.args_hash:
-                calls += [(job.call_hash, job.task_hash) for job in pair if job.call_hash]
+        for old, new in called:
+            values |= self._facts.changed_arguments(old.call_hash, new.call_hash)
+        for old, new in pairs:
             if old.value_hash != new.value_hash:
-                values.update(job.value_hash for job in pair if job.value_hash)
-        self._facts.load_calls(calls)
-        for call, _ in calls:
-            values.update(self._facts.call(call).values.values())
+                values.update(job.value_hash for job in (old, new) if job.value_hash)
         self._facts.load_values(values)
 
     def _compare(self, old: JobFacts, new: JobFacts) -> JobDiff:

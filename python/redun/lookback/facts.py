@@ -3,22 +3,41 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-import sqlalchemy as sa
-
-from redun.backends.db import orm
-from redun.backends.db.bulk import in_chunks
-from redun.backends.db.query import Views
-from redun.backends.db.query.tables import ARGUMENT, FILE, SUBVALUE, TAG, TASK
+from redun.backends.db.previews import previews
 from redun.backends.db.query.views import full_name
+from redun.backends.db.shown import shown_repr
+from redun.backends.db.source import Source
 from redun.lookback.sources import parameter_names
 from redun.tags import CONTEXT_KEY, REASON_KEY
 
-ARGUMENT_RESULT: Any = orm.ArgumentResult.__table__
-SUBTREE_TASK: Any = orm.CallSubtreeTask.__table__
+TASKS = "SELECT hash, namespace, name, source FROM task WHERE hash {in_ids}"
+
+_ARGUMENTS = """
+SELECT arg_hash, call_hash, value_hash, arg_position, arg_key
+FROM argument WHERE call_hash {in_ids}
+"""
+
+_UPSTREAM = "SELECT arg_hash, result_call_hash FROM argument_result WHERE arg_hash {in_ids}"
+
+# Every job of a repo may have a tag of this key: the key must not be what the tags are found by.
+_TAGS = """
+SELECT entity_id, value FROM tag
+WHERE key || '' = ? AND is_current AND entity_id {in_ids}
+"""
+
+_TASKS_BELOW = "SELECT task_hash FROM call_subtree_task WHERE call_hash = ?"
+
+_FILES = "SELECT value_hash, value_hash, path FROM file WHERE value_hash {in_ids}"
+
+_FILES_INSIDE = """
+SELECT subvalue.parent_value_hash, file.value_hash, file.path
+FROM subvalue JOIN file ON file.value_hash = subvalue.value_hash
+WHERE subvalue.parent_value_hash {in_ids}
+"""
 
 
 @dataclass(slots=True)
@@ -54,12 +73,11 @@ class Facts:
 
     Parameters
     ----------
-    session : the unit of work to read with.
+    source : the repo to read.
     """
 
-    def __init__(self, session: Any) -> None:
-        self._session = session
-        self._views = Views(session)
+    def __init__(self, source: Source) -> None:
+        self._source = source
         self._tasks: dict[str, TaskFacts] = {}
         self._calls: dict[str, CallFacts] = {}
         self._files: dict[str, dict[str, str]] = {}
@@ -75,14 +93,11 @@ class Facts:
         """Reads tasks that will be asked for."""
         missing = {key for key in hashes if key not in self._tasks}
         self._tasks.update({key: TaskFacts(key, "", "") for key in missing})
-        query = sa.select(TASK.c.hash, TASK.c.namespace, TASK.c.name, TASK.c.source)
-        for key, namespace, name, source in in_chunks(self._session, query, TASK.c.hash, missing):
+        for key, namespace, name, source in self._source.rows_among(TASKS, missing):
             self._tasks[key] = TaskFacts(key, full_name(namespace, name), source or "")
-        for (value,) in in_chunks(
-            self._session, sa.select(orm.Value), orm.Value.value_hash, missing
-        ):
-            version = getattr(value.preview, "version", None)
-            self._tasks[value.value_hash].version = None if version is None else str(version)
+        for key, task in previews(self._source, missing):
+            version = getattr(task, "version", None)
+            self._tasks[key].version = None if version is None else str(version)
 
     def load_calls(self, calls: Iterable[tuple[str, str]]) -> None:
         """Reads the arguments of calls, each given with the hash of its task."""
@@ -91,41 +106,41 @@ class Facts:
         self.load_tasks(set(tasks.values()))
         names = {task: parameter_names(self._tasks[task].source) for task in set(tasks.values())}
         by_id: dict[str, tuple[str, str]] = {}
-        query = sa.select(
-            ARGUMENT.c.arg_hash, ARGUMENT.c.call_hash, ARGUMENT.c.value_hash,
-            ARGUMENT.c.arg_position, ARGUMENT.c.arg_key,
-        )  # fmt: skip
-        rows = in_chunks(self._session, query, ARGUMENT.c.call_hash, tasks)
-        for arg_hash, call, value_hash, position, key in sorted(map(tuple, rows), key=_in_order):
+        rows = self._source.rows_among(_ARGUMENTS, tasks)
+        for arg_hash, call, value_hash, position, key in sorted(rows, key=_in_order):
             name = key if key is not None else _name_at(names[tasks[call]], position)
             self._calls[call].values[name] = value_hash
             by_id[arg_hash] = (call, name)
-        query = sa.select(ARGUMENT_RESULT.c.arg_hash, ARGUMENT_RESULT.c.result_call_hash)
-        for arg_hash, result in in_chunks(self._session, query, ARGUMENT_RESULT.c.arg_hash, by_id):
+        for arg_hash, result in self._source.rows_among(_UPSTREAM, by_id):
             call, name = by_id[arg_hash]
             self._calls[call].upstream[name].append(result)
-        query = sa.select(TAG.c.entity_id, TAG.c.value).where(
-            TAG.c.key == CONTEXT_KEY, TAG.c.is_current
-        )
-        for call, value in in_chunks(self._session, query, TAG.c.entity_id, tasks):
+        for call, value in self._tag_values(CONTEXT_KEY, tasks):
             self._calls[call].context = value
 
     def call(self, call_hash: str) -> CallFacts:
         """A call that `load_calls` has read."""
         return self._calls[call_hash]
 
+    def changed_arguments(self, before: str | None, after: str | None) -> set[str]:
+        """The values of the arguments that two calls, if both are recorded, differ in."""
+        if before is None or after is None:
+            return set()
+        old, new = self._calls[before].values, self._calls[after].values
+        names = [name for name in {**new, **old} if old.get(name) != new.get(name)]
+        return {values[name] for values in (old, new) for name in names if name in values}
+
     def reasons(self, entity_ids: Collection[str]) -> dict[str, Any]:
         """Why jobs ran, and how executions were run, as far as only the engine could know."""
-        query = sa.select(TAG.c.entity_id, TAG.c.value).where(
-            TAG.c.key == REASON_KEY, TAG.c.is_current
-        )
-        rows = in_chunks(self._session, query, TAG.c.entity_id, entity_ids)
-        return dict(map(tuple, rows))
+        return dict(self._tag_values(REASON_KEY, entity_ids))
+
+    def _tag_values(self, key: str, entity_ids: Collection[str]) -> Iterator[tuple[str, Any]]:
+        """Of entities that have a tag, id and the tag's value."""
+        for entity_id, value in self._source.rows_among(_TAGS, entity_ids, (key,)):
+            yield entity_id, self._source.document(value)
 
     def tasks_below(self, call_hash: str) -> dict[str, str]:
         """The tasks used in a call and below it: full name -> hash."""
-        query = sa.select(SUBTREE_TASK.c.task_hash).where(SUBTREE_TASK.c.call_hash == call_hash)
-        hashes = list(self._session.execute(query).scalars())
+        hashes = self._source.cells(_TASKS_BELOW, (call_hash,))
         self.load_tasks(hashes)
         return {self._tasks[key].name: key for key in hashes}
 
@@ -133,13 +148,10 @@ class Facts:
         """Reads values that will be shown, and the files in them."""
         missing = {key for key in hashes if key not in self._files}
         self._files.update({key: {} for key in missing})
-        self._shown = self._views.previews(missing)
-        query = sa.select(FILE.c.value_hash, FILE.c.value_hash, FILE.c.path)
-        inside = sa.select(SUBVALUE.c.parent_value_hash, FILE.c.value_hash, FILE.c.path).join(
-            FILE, FILE.c.value_hash == SUBVALUE.c.value_hash
-        )
-        for select, column in ((query, FILE.c.value_hash), (inside, SUBVALUE.c.parent_value_hash)):
-            for holder, file_hash, path in in_chunks(self._session, select, column, missing):
+        for key, preview in previews(self._source, missing):
+            self._shown[key] = shown_repr(preview)
+        for statement in (_FILES, _FILES_INSIDE):
+            for holder, file_hash, path in self._source.rows_among(statement, missing):
                 self._files[holder][path] = file_hash
 
     def shown(self, value_hash: str) -> str:

@@ -6,10 +6,10 @@ from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from redun.backends.db.query.tables import JOB, TASK
+from redun.backends.db.source import Source
 from redun.engine.listener import SchedulerListener
 from redun.engine.report import describe_call
-from redun.lookback.trees import JobFacts, JobTree, find_jobs
+from redun.lookback.trees import JobFacts, JobTree, finished_jobs
 from redun.lookback.unrecorded import Unrecorded
 from redun.model.errors import DryRunResult
 
@@ -75,7 +75,7 @@ def forecast(
     finally:
         scheduler.backend = repo
         scheduler.listeners.remove(watcher)
-    return _Outlook(repo.session, watcher).planned()
+    return _Outlook(repo.source, watcher).planned()
 
 
 class _Watcher(SchedulerListener):
@@ -110,8 +110,8 @@ class _Watcher(SchedulerListener):
 class _Outlook:
     """Puts the jobs in order, and goes on where the dry run stopped with what is recorded."""
 
-    def __init__(self, session: Any, watcher: _Watcher) -> None:
-        self._session = session
+    def __init__(self, source: Source, watcher: _Watcher) -> None:
+        self._source = source
         self._watcher = watcher
         self._earlier: dict[str, list[JobFacts]] = {}
         self._trees: dict[str, JobTree] = {}
@@ -159,19 +159,13 @@ class _Outlook:
         if execution_id not in self._trees:
             if len(self._trees) >= KEPT_TREES:
                 self._trees.clear()
-            self._trees[execution_id] = JobTree(self._session, execution_id)
+            self._trees[execution_id] = JobTree(self._source, execution_id)
         return self._trees[execution_id]
 
     def _earlier_jobs(self, task: str) -> list[JobFacts]:
         """The latest jobs of a task that have ended."""
         if task not in self._earlier:
-            namespace, _, name = task.rpartition(".")
-            named = (
-                TASK.c.name == name,
-                TASK.c.namespace == namespace,
-                JOB.c.call_hash.is_not(None),
-            )
-            self._earlier[task] = find_jobs(self._session, *named, limit=SAMPLE)
+            self._earlier[task] = finished_jobs(self._source, task, SAMPLE)
         return self._earlier[task]
 
     def _seconds(self, task: str) -> float | None:

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import datetime as dt
 from collections import defaultdict, deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from typing import Any
 
-import sqlalchemy as sa
-
-from redun.backends.db.bulk import in_chunks
-from redun.backends.db.query.tables import CALL_NODE, EXECUTION, JOB, TASK, VALUE
-from redun.backends.db.query.views import full_name, job_status
+from redun.backends.db.codec import to_moment
+from redun.backends.db.query.views import ERROR_TYPE, full_name, job_status
+from redun.backends.db.source import Row, Source
 
 
 @dataclass(slots=True)
@@ -38,49 +36,122 @@ class JobFacts:
     value_hash: str | None
 
 
-_FACTS = (
-    sa.select(
-        JOB.c.id,
-        JOB.c.parent_id,
-        JOB.c.execution_id,
-        JOB.c.start_time,
-        JOB.c.end_time,
-        JOB.c.cached,
-        JOB.c.task_hash,
-        TASK.c.namespace,
-        TASK.c.name,
-        JOB.c.call_hash,
-        CALL_NODE.c.args_hash,
-        CALL_NODE.c.value_hash,
-        VALUE.c.type,
-    )
-    .select_from(JOB)
-    .outerjoin(TASK, TASK.c.hash == JOB.c.task_hash)
-    .outerjoin(CALL_NODE, CALL_NODE.c.call_hash == JOB.c.call_hash)
-    .outerjoin(VALUE, VALUE.c.value_hash == CALL_NODE.c.value_hash)
+_COLUMNS = """
+SELECT job.id, job.parent_id, job.execution_id, job.start_time, job.end_time, job.cached,
+    job.task_hash, task.namespace, task.name, job.call_hash,
+    call_node.args_hash, call_node.value_hash,
+"""
+
+_TABLES = """
+FROM job
+LEFT JOIN task ON task.hash = job.task_hash
+LEFT JOIN call_node ON call_node.call_hash = job.call_hash
+"""
+
+_JOBS = f"""{_COLUMNS}
+    (SELECT type FROM value WHERE value.value_hash = call_node.value_hash) = '{ERROR_TYPE}'
+{_TABLES}"""
+
+_BY_ID = f"{_JOBS} WHERE job.id {{in_ids}}"
+
+# Errors are few: knowing them all costs less than looking at the result of each job.
+_OF_EXECUTION = f"""{_COLUMNS}
+    call_node.value_hash IN (SELECT value_hash FROM value WHERE type = '{ERROR_TYPE}')
+{_TABLES}
+WHERE job.execution_id = ?
+ORDER BY job.start_time
+"""
+
+# The jobs are chosen before anything is joined to them: there may be very many.
+_OF_TASK = f"""{_JOBS} WHERE job.id IN (
+    SELECT job.id FROM task JOIN job ON job.task_hash = task.hash
+    WHERE task.name = ? AND task.namespace = ? AND {{condition}}
+    ORDER BY job.start_time DESC, job.id LIMIT ?
 )
+ORDER BY job.start_time DESC, job.id
+"""
+
+_EARLIER = _OF_TASK.format(condition="job.start_time < ?")
+
+_FINISHED = _OF_TASK.format(condition="job.call_hash IS NOT NULL")
+
+_COMPUTED = """
+SELECT call_node.task_hash, call_node.args_hash, job.start_time, job.id
+FROM call_node JOIN job ON job.call_hash = call_node.call_hash
+WHERE NOT job.cached AND job.start_time <= ? AND call_node.args_hash {in_ids}
+"""
 
 
-def _facts(row: Any) -> JobFacts:
-    job_id, parent, execution, start, end, cached, task_hash, namespace, name, *call = row
-    call_hash, args_hash, value_hash, result_type = call
-    status = job_status(end, cached, result_type)
-    task_name = full_name(namespace, name)
-    return JobFacts(
-        job_id, parent, execution, start, end, status, bool(cached), task_hash, task_name,
-        call_hash, args_hash, value_hash,
-    )  # fmt: skip
+class _Reader:
+    """Makes facts of rows. Texts that many jobs have in common are kept once."""
+
+    def __init__(self) -> None:
+        self._shared: dict[Any, Any] = {}
+
+    def facts(self, row: Row) -> JobFacts:
+        job_id, parent, execution, start, end, cached, task_hash, namespace, name, *call = row
+        call_hash, args_hash, value_hash, failed = call
+        share: Callable[[Any, Any], Any] = self._shared.setdefault
+        status = job_status(end, cached, ERROR_TYPE if failed else None)
+        key = (namespace, name)
+        task_name = self._shared.get(key) or share(key, full_name(namespace, name))
+        return JobFacts(
+            job_id, share(parent, parent), share(execution, execution), to_moment(start), to_moment(end),
+            status, bool(cached), share(task_hash, task_hash), task_name,
+            call_hash, args_hash, value_hash,
+        )  # fmt: skip
 
 
-def get_jobs(session: Any, ids: Iterable[str]) -> dict[str, JobFacts]:
+def get_jobs(source: Source, ids: Iterable[str]) -> dict[str, JobFacts]:
     """Jobs by id."""
-    return {row[0]: _facts(row) for row in in_chunks(session, _FACTS, JOB.c.id, list(ids))}
+    facts = _Reader().facts
+    return {row[0]: facts(row) for row in source.rows_among(_BY_ID, list(ids))}
 
 
-def find_jobs(session: Any, *conditions: Any, limit: int) -> list[JobFacts]:
-    """The jobs that started last of those that meet conditions on the tables of `_FACTS`."""
-    query = _FACTS.where(*conditions).order_by(JOB.c.start_time.desc(), JOB.c.id).limit(limit)
-    return [_facts(row) for row in session.execute(query)]
+def earlier_jobs(source: Source, task_name: str, before: dt.datetime, limit: int) -> list[JobFacts]:
+    """
+    The jobs of a task that started last.
+
+    Parameters
+    ----------
+    task_name : full name.
+    before : only jobs that had started by then.
+    limit : how many at most.
+    """
+    namespace, _, name = task_name.rpartition(".")
+    rows = source.rows(_EARLIER, (name, namespace, before, limit))
+    return list(map(_Reader().facts, rows))
+
+
+def finished_jobs(source: Source, task_name: str, limit: int) -> list[JobFacts]:
+    """The jobs of a task, by its full name, that started last of those that have ended."""
+    namespace, _, name = task_name.rpartition(".")
+    return list(map(_Reader().facts, source.rows(_FINISHED, (name, namespace, limit))))
+
+
+def computing_jobs(source: Source, jobs: Collection[JobFacts]) -> dict[str, JobFacts]:
+    """
+    The jobs that computed what cached jobs took: those of the same call that ran last before.
+
+    Returned by the ids of the cached jobs; one is left out if nothing is recorded.
+    """
+    if not jobs:
+        return {}
+    asked: dict[tuple[str, str], list[JobFacts]] = defaultdict(list)
+    for job in jobs:
+        if job.args_hash is not None:
+            asked[job.task_hash, job.args_hash].append(job)
+    latest: dict[str, tuple[dt.datetime, str]] = {}
+    bound = max(job.start for job in jobs)
+    hashes = {args_hash for _task, args_hash in asked}
+    for task_hash, args_hash, started, job_id in source.rows_among(_COMPUTED, hashes, (bound,)):
+        start: dt.datetime = to_moment(started)
+        for job in asked.get((task_hash, args_hash), ()):
+            known = latest.get(job.id)
+            if start <= job.start and (known is None or start > known[0]):
+                latest[job.id] = (start, job_id)
+    found = get_jobs(source, {job_id for _start, job_id in latest.values()})
+    return {key: found[job_id] for key, (_start, job_id) in latest.items()}
 
 
 class JobTree:
@@ -89,15 +160,19 @@ class JobTree:
 
     Parameters
     ----------
-    session : the unit of work to read with.
+    source : the repo to read.
     execution_id : whose jobs.
     """
 
-    def __init__(self, session: Any, execution_id: str) -> None:
-        query = _FACTS.where(JOB.c.execution_id == execution_id).order_by(JOB.c.start_time)
+    def __init__(self, source: Source, execution_id: str) -> None:
+        facts = _Reader().facts
         self.execution_id = execution_id
         #: By id, first started first.
-        self.jobs = {row[0]: _facts(row) for row in session.execute(query)}
+        self.jobs = {
+            row[0]: facts(row)
+            for rows in source.batches(_OF_EXECUTION, (execution_id,))
+            for row in rows
+        }
         #: By id of the parent; those whose parent is elsewhere are under None.
         self.children: dict[str | None, list[JobFacts]] = defaultdict(list)
         for job in self.jobs.values():
@@ -105,28 +180,24 @@ class JobTree:
             self.children[parent].append(job)
 
 
-def earlier_execution(session: Any, tree: JobTree) -> str | None:
+_EARLIER_ROOT = """
+SELECT job.execution_id
+FROM task
+JOIN job ON job.task_hash = task.hash
+JOIN execution ON execution.job_id = job.id
+WHERE task.name = ? AND task.namespace = ? AND job.start_time < ? AND job.execution_id <> ?
+ORDER BY job.start_time DESC LIMIT 1
+"""
+
+
+def earlier_execution(source: Source, tree: JobTree) -> str | None:
     """The execution of the same root task that started last before this one, or None."""
     roots = tree.children[None]
     if not roots:
         return None
     root = roots[0]
     namespace, _, name = root.task_name.rpartition(".")
-    query = (
-        sa.select(JOB.c.execution_id)
-        .select_from(JOB)
-        .join(EXECUTION, EXECUTION.c.job_id == JOB.c.id)
-        .join(TASK, TASK.c.hash == JOB.c.task_hash)
-        .where(
-            TASK.c.name == name,
-            sa.func.coalesce(TASK.c.namespace, "") == namespace,
-            JOB.c.start_time < root.start,
-            JOB.c.execution_id != tree.execution_id,
-        )
-        .order_by(JOB.c.start_time.desc())
-        .limit(1)
-    )
-    found: str | None = session.execute(query).scalar()
+    found: str | None = source.cell(_EARLIER_ROOT, (name, namespace, root.start, tree.execution_id))
     return found
 
 

@@ -7,7 +7,6 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from redun.backends.db.query.tables import CALL_NODE, JOB, TASK
 from redun.lookback.causes import (
     ARGUMENT,
     NEW_CALL,
@@ -20,8 +19,9 @@ from redun.lookback.facts import Facts
 from redun.lookback.trees import (
     JobFacts,
     JobTree,
+    computing_jobs,
     earlier_execution,
-    find_jobs,
+    earlier_jobs,
     match,
 )
 
@@ -69,17 +69,18 @@ class Why:
     def __init__(
         self, backend: RedunBackendDb, execution_id: str, against: str | None = None
     ) -> None:
-        self._session = backend.session
-        self._facts = Facts(self._session)
+        self._source = backend.source
+        self._facts = Facts(self._source)
         self._comparison = Comparison(self._facts, backend.hash_scheme)
-        self.tree = JobTree(self._session, execution_id)
-        earlier = against or earlier_execution(self._session, self.tree)
-        self.before = JobTree(self._session, earlier) if earlier else None
+        self.tree = JobTree(self._source, execution_id)
+        earlier = against or earlier_execution(self._source, self.tree)
+        self.before = JobTree(self._source, earlier) if earlier else None
         self._pairs = match(self.before, self.tree) if self.before else {}
         self._by_call: dict[str, list[str]] = defaultdict(list)
         for job in self.tree.jobs.values():
             if job.call_hash:
                 self._by_call[job.call_hash].append(job.id)
+        self._earlier: dict[str, list[JobFacts]] = {}
         self._cache_off = self._facts.reasons([execution_id]).get(execution_id)
 
     def executed(self) -> list[JobFacts]:
@@ -92,9 +93,10 @@ class Why:
         before = self._counterparts(jobs)
         reasons = self._facts.reasons([job.id for job in jobs])
         self._load(jobs, before)
+        origins = computing_jobs(self._source, [job for job in jobs if job.cached])
         for job in jobs:
             if job.cached:
-                yield Answer(job, before.get(job.id), reused=self._origin(job))
+                yield Answer(job, before.get(job.id), reused=origins.get(job.id))
             else:
                 yield self._answer(job, before.get(job.id), reasons.get(job.id))
 
@@ -127,8 +129,7 @@ class Why:
         return Answer(job, before, causes, upstream=self._upstream(job, causes))
 
     def _first_call(self, job: JobFacts) -> Cause:
-        known = self._earlier_jobs(job, 1)
-        if known:
+        if self._earlier_jobs(job):
             text = f"{job.task_name} was not called with these arguments before"
             return Cause(NEW_CALL, text, facts={"task": job.task_name})
         text = f"{job.task_name} has not run before"
@@ -153,55 +154,39 @@ class Why:
             return True
         return self.before.jobs[before].value_hash != job.value_hash
 
-    def _origin(self, job: JobFacts) -> JobFacts | None:
-        """The job that computed the result that a cached job took."""
-        if job.args_hash is None:
-            return None
-        same = (CALL_NODE.c.task_hash == job.task_hash, CALL_NODE.c.args_hash == job.args_hash)
-        found = find_jobs(
-            self._session, *same, ~JOB.c.cached, JOB.c.start_time <= job.start, limit=1
-        )
-        return found[0] if found else None
-
     # -- what to compare with --------------------------------------------------------------------
 
     def _counterparts(self, jobs: list[JobFacts]) -> dict[str, JobFacts]:
         """The earlier job to compare each job with."""
         found = {}
-        alone: dict[str, list[JobFacts]] = {}
         for job in jobs:
             partner = self._pairs.get(job.id)
             if partner is not None and self.before is not None:
                 found[job.id] = self.before.jobs[partner]
                 continue
-            if job.task_name not in alone:
-                alone[job.task_name] = self._earlier_jobs(job, RECENT_CALLS)
-            best = _most_alike(job, alone[job.task_name])
+            best = _most_alike(job, self._earlier_jobs(job))
             # A further call of a task that the run before also had is new, not a changed one.
             if best is not None and (self.before is None or best.args_hash == job.args_hash):
                 found[job.id] = best
         return found
 
-    def _earlier_jobs(self, job: JobFacts, limit: int) -> list[JobFacts]:
+    def _earlier_jobs(self, job: JobFacts) -> list[JobFacts]:
         """Jobs of the same task in executions before this one, latest first."""
-        namespace, _, name = job.task_name.rpartition(".")
-        start = min((root.start for root in self.tree.children[None]), default=job.start)
-        named = (TASK.c.name == name, TASK.c.namespace == namespace)
-        return find_jobs(self._session, *named, JOB.c.start_time < start, limit=limit)
+        name = job.task_name
+        if name not in self._earlier:
+            start = min((root.start for root in self.tree.children[None]), default=job.start)
+            self._earlier[name] = earlier_jobs(self._source, name, start, RECENT_CALLS)
+        return self._earlier[name]
 
     def _load(self, jobs: list[JobFacts], before: dict[str, JobFacts]) -> None:
         """Reads what the comparisons will ask for."""
-        calls = []
-        tasks: set[str] = set()
-        for job in jobs:
-            partner = before.get(job.id)
-            if partner is None or job.cached:
-                continue
-            tasks.update((job.task_hash, partner.task_hash))
-            calls += [(one.call_hash, one.task_hash) for one in (job, partner) if one.call_hash]
-        self._facts.load_tasks(tasks)
-        self._facts.load_calls(calls)
-        values = {value for call, _ in calls for value in self._facts.call(call).values.values()}
+        pairs = [(before[job.id], job) for job in jobs if job.id in before and not job.cached]
+        both = [job for pair in pairs for job in pair]
+        self._facts.load_tasks({job.task_hash for job in both})
+        self._facts.load_calls((job.call_hash, job.task_hash) for job in both if job.call_hash)
+        values: set[str] = set()
+        for old, new in pairs:
+            values |= self._facts.changed_arguments(old.call_hash, new.call_hash)
         self._facts.load_values(values)
 
 

@@ -7,22 +7,48 @@ from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-import sqlalchemy as sa
-
 # Errors are shown whole only if the classes that hold them are loaded.
 import redun.model.failure
-from redun.backends.db import orm
-from redun.backends.db.bulk import in_chunks
+from redun.backends.db.previews import previews
 from redun.backends.db.query import ExecutionView, Views
-from redun.backends.db.query.tables import ARGUMENT, FILE, SUBVALUE, TASK, VALUE
 from redun.backends.db.query.views import full_name
 from redun.backends.db.shown import full_repr
+from redun.backends.db.source import Source
 from redun.lookback.critical import critical_path
+from redun.lookback.facts import TASKS
 from redun.lookback.trees import JobFacts, JobTree
 from redun.utils import utcnow
 
 if TYPE_CHECKING:
     from redun.backends.db import RedunBackendDb
+
+# The files that values are or hold. Which values are meant comes before: the database then looks
+# each up, however many files it has.
+_FILES = """
+WITH held (value_hash, task_hash) AS MATERIALIZED ({held})
+SELECT file.path, file.value_hash, held.task_hash
+FROM held JOIN file ON file.value_hash = held.value_hash
+UNION
+SELECT file.path, file.value_hash, held.task_hash
+FROM held JOIN subvalue ON subvalue.parent_value_hash = held.value_hash
+JOIN file ON file.value_hash = subvalue.value_hash
+"""
+
+_TAKEN = _FILES.format(
+    held="""
+    SELECT DISTINCT argument.value_hash, job.task_hash
+    FROM job JOIN argument ON argument.call_hash = job.call_hash
+    WHERE job.execution_id = ?
+    """
+)
+
+_GIVEN = _FILES.format(
+    held="""
+    SELECT DISTINCT call_node.value_hash, job.task_hash
+    FROM job JOIN call_node ON call_node.call_hash = job.call_hash
+    WHERE job.execution_id = ?
+    """
+)
 
 # How many are told of things of which there may be very many.
 MAX_SLOWEST = 50
@@ -101,9 +127,9 @@ class ReportData:
 
 def read_report(backend: RedunBackendDb, execution_id: str) -> ReportData:
     """Reads what a report on an execution shows; of one that still runs, as far as it has come."""
-    session = backend.session
-    (view,) = Views(session).executions([execution_id])
-    tree = JobTree(session, execution_id)
+    source = backend.source
+    (view,) = Views(source).executions([execution_id])
+    tree = JobTree(source, execution_id)
     jobs = list(tree.jobs.values())
     ends = [job.end for job in jobs if job.end is not None]
     start = min((job.start for job in jobs), default=view.start_time) or utcnow()
@@ -114,7 +140,7 @@ def read_report(backend: RedunBackendDb, execution_id: str) -> ReportData:
     running: dict[str, list[tuple[dt.datetime, dt.datetime]]] = defaultdict(list)
     for job in leaves:
         running[job.task_name].append((job.start, job.end or end))
-    taken, given = _files(session, jobs)
+    taken, given = _files(source, tree)
     return ReportData(
         execution=view,
         start=start,
@@ -124,13 +150,13 @@ def read_report(backend: RedunBackendDb, execution_id: str) -> ReportData:
         edges=_edges(tree),
         depths=_depths(tree),
         slowest=longest[:MAX_SLOWEST],
-        critical=critical_path(session, tree),
+        critical=critical_path(source, tree),
         bars=sorted(longest[:MAX_BARS], key=lambda job: job.start),
         running=dict(running),
         files_in=taken,
         files_out=given,
-        sources=_sources(session, {job.task_hash for job in jobs}),
-        failures=_failures(session, tree),
+        sources=_sources(source, {job.task_hash for job in jobs}),
+        failures=_failures(source, tree),
     )
 
 
@@ -177,39 +203,29 @@ def _depths(tree: JobTree) -> dict[str, int]:
 # -- files ---------------------------------------------------------------------------------------
 
 
-def _files(session: Any, jobs: list[JobFacts]) -> tuple[list[FileUse], list[FileUse]]:
+def _files(source: Source, tree: JobTree) -> tuple[list[FileUse], list[FileUse]]:
     """Files that the jobs took and none of them gave; files that they gave."""
-    names = {job.call_hash: job.task_name for job in jobs if job.call_hash}
-    results = [(job.value_hash, job.task_name) for job in jobs if job.value_hash]
-    query = sa.select(ARGUMENT.c.value_hash, ARGUMENT.c.call_hash)
-    arguments = [
-        (value_hash, names[call])
-        for value_hash, call in in_chunks(session, query, ARGUMENT.c.call_hash, names)
-    ]
-    given = _files_in(session, results)
-    taken = _files_in(session, arguments)
+    tasks = {job.task_hash: job.task_name for job in tree.jobs.values()}
+    given = _files_in(source, _GIVEN, tree.execution_id, tasks)
+    taken = _files_in(source, _TAKEN, tree.execution_id, tasks)
     return (
-        _uses({key: tasks for key, tasks in taken.items() if key not in given}),
+        _uses({key: names for key, names in taken.items() if key not in given}),
         _uses(given),
     )
 
 
-def _files_in(session: Any, values: list[tuple[str, str]]) -> dict[tuple[str, str], list[str]]:
-    """The files that values are or hold: (path, hash) -> tasks that have to do with them."""
-    tasks: dict[str, list[str]] = defaultdict(list)
-    for value_hash, task in values:
-        if task not in tasks[value_hash]:
-            tasks[value_hash].append(task)
-    whole = sa.select(FILE.c.value_hash, FILE.c.value_hash, FILE.c.path)
-    inside = sa.select(SUBVALUE.c.parent_value_hash, FILE.c.value_hash, FILE.c.path).join(
-        FILE, FILE.c.value_hash == SUBVALUE.c.value_hash
-    )
-    found: dict[tuple[str, str], list[str]] = defaultdict(list)
-    for query, column in ((whole, FILE.c.value_hash), (inside, SUBVALUE.c.parent_value_hash)):
-        for holder, file_hash, path in in_chunks(session, query, column, tasks):
-            known = found[path, file_hash]
-            known += [task for task in tasks[holder] if task not in known]
-    return found
+def _files_in(
+    source: Source, statement: str, execution_id: str, tasks: dict[str, str]
+) -> dict[tuple[str, str], list[str]]:
+    """The files that jobs have to do with: (path, hash) -> tasks, first called first."""
+    users: dict[tuple[str, str], set[str]] = defaultdict(set)
+    for rows in source.batches(statement, (execution_id,)):
+        for path, value_hash, task_hash in rows:
+            # A job that started after the tree was read may be of another task.
+            if task_hash in tasks:
+                users[path, value_hash].add(tasks[task_hash])
+    place = {name: index for index, name in enumerate(dict.fromkeys(tasks.values()))}
+    return {key: sorted(names, key=place.__getitem__) for key, names in users.items()}
 
 
 def _uses(files: dict[tuple[str, str], list[str]]) -> list[FileUse]:
@@ -222,15 +238,14 @@ def _uses(files: dict[tuple[str, str], list[str]]) -> list[FileUse]:
 # -- code and errors -----------------------------------------------------------------------------
 
 
-def _sources(session: Any, hashes: set[str]) -> dict[str, tuple[str, str]]:
+def _sources(source: Any, hashes: set[str]) -> dict[str, tuple[str, str]]:
     """Task hash -> (full name, source), by name."""
-    query = sa.select(TASK.c.hash, TASK.c.namespace, TASK.c.name, TASK.c.source)
-    rows = in_chunks(session, query, TASK.c.hash, hashes)
-    found = [(full_name(space, name), key, source or "") for key, space, name, source in rows]
-    return {key: (name, source) for name, key, source in sorted(found)}
+    rows = source.rows_among(TASKS, hashes)
+    found = [(full_name(space, name), key, text or "") for key, space, name, text in rows]
+    return {key: (name, text) for name, key, text in sorted(found)}
 
 
-def _failures(session: Any, tree: JobTree) -> list[Failure]:
+def _failures(source: Source, tree: JobTree) -> list[Failure]:
     """The errors that jobs failed with, each with the job where it began."""
     failed = [job for job in tree.jobs.values() if job.status == "FAILED"]
     first: dict[str, JobFacts] = {}
@@ -244,20 +259,16 @@ def _failures(session: Any, tree: JobTree) -> list[Failure]:
         if began_here:
             first.setdefault(job.value_hash, job)
     hashes = list(first)[:MAX_ERRORS]
-    values = {
-        value.value_hash: value
-        for (value,) in in_chunks(session, sa.select(orm.Value), VALUE.c.value_hash, hashes)
-    }
+    errors = dict(previews(source, hashes))
     found = []
     for key in hashes:
-        error, lines = _error(values.get(key))
+        error, lines = _error(errors.get(key))
         found.append(Failure(error, counts[key], first[key], lines))
     return found
 
 
-def _error(value: Any) -> tuple[str, list[str]]:
-    """A stored error and the lines of its traceback."""
-    shown = value.preview if value is not None else None
+def _error(shown: Any) -> tuple[str, list[str]]:
+    """A stored error, and the lines of its traceback."""
     error = getattr(shown, "error", shown)
     traceback = getattr(shown, "traceback", None)
     lines = list(traceback.format()) if isinstance(traceback, redun.model.failure.Traceback) else []

@@ -58,7 +58,7 @@ def _print_text(app: AppContext, backend: RedunBackendDb, diff: Diff) -> None:
     from redun.cli.render.execution import execution_line
 
     ids = [diff.before.execution_id, diff.after.execution_id]
-    for mark, view in zip("-+", Views(backend.session).executions(ids), strict=True):
+    for mark, view in zip("-+", Views(backend.source).executions(ids), strict=True):
         app.ui.line(f"{mark} {execution_line(view)}".rstrip())
     app.ui.line(render.span_line(diff))
     app.ui.line()

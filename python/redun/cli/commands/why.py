@@ -90,7 +90,7 @@ def _print_execution(
     from redun.cli.render.why import answer_lines, group_lines
     from redun.lookback.why import group
 
-    views = Views(backend.session)
+    views = Views(backend.source)
     for view in views.executions([why.tree.execution_id]):
         app.ui.line(execution_line(view))
     if why.before is not None:
