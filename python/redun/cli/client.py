@@ -22,6 +22,7 @@ from redun.cli.errors import (
     version_error,
 )
 from redun.cli.ui import OutputClosed, Ui, abandon_stdout
+from redun.engine.collector import patient_collector
 
 
 class Invocation:
@@ -60,7 +61,8 @@ class Invocation:
 
     def _invoke(self) -> Any:
         try:
-            with redun.make_context("redun", self.app.argv[1:], obj=self.app) as context:
+            context = redun.make_context("redun", self.app.argv[1:], obj=self.app)
+            with patient_collector(), context:
                 return redun.invoke(context)
         except click.exceptions.Exit as end:
             if end.exit_code:

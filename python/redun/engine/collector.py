@@ -1,4 +1,4 @@
-"""Garbage collection while a workflow runs."""
+"""Garbage collection while a workflow runs, or a repo is looked at."""
 
 import gc
 from collections.abc import Iterator
@@ -13,8 +13,8 @@ COLLECT_AFTER = 200_000  # allocations
 def patient_collector() -> Iterator[None]:
     """Let the garbage collector wait longer between its rounds.
 
-    A run allocates many objects that stay; looking through them every few hundred allocations would
-    take a sixth of its time.
+    A run, or a look at a large execution, allocates many objects that stay; looking through them
+    every few hundred allocations would take a sixth of its time.
     """
     before = gc.get_threshold()
     if 0 < before[0] < COLLECT_AFTER:
