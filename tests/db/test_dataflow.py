@@ -120,6 +120,47 @@ def test_light_rows_give_the_same(recorded: RedunBackendDb, value_hash: str) -> 
     assert not any(isinstance(part, (Value, CallNode)) for edge in edges for part in edge)
 
 
+@pytest.mark.parametrize("value_hash", FLOWS)
+def test_producer_is_the_same_where_many_calls_gave_a_value(
+    recorded: RedunBackendDb, value_hash: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("redun.backends.db.dataflow.producer.FEW", 1)
+    edges = dataflow_of_value(recorded.source, value_hash)
+
+    assert [list(map(node_key, edge)) for edge in edges] == [
+        [tuple(key) if key else None for key in edge] for edge in FLOWS[value_hash]["edges"]
+    ]
+
+
+@pytest.mark.parametrize("candidates", [1, 50])
+def test_call_that_passed_on_what_many_gave_is_not_the_producer(
+    scheduler: Scheduler, monkeypatch: pytest.MonkeyPatch, candidates: int
+) -> None:
+    monkeypatch.setattr("redun.backends.db.dataflow.producer.FEW", 2)
+    monkeypatch.setattr("redun.backends.db.dataflow.producer.CANDIDATES", candidates)
+
+    @task(namespace="dataflow_test")
+    def leaf(x):
+        return None
+
+    @task(namespace="dataflow_test", check_valid="shallow")
+    def above(x):
+        return leaf(x)
+
+    @task(namespace="dataflow_test", check_valid="shallow")
+    def main():
+        return above(1)
+
+    scheduler.run(main())
+    # The second time the call at the top is taken as it is: it ran last.
+    scheduler.run(main())
+    backend: Any = scheduler.backend
+    call = backend.session.query(CallNode).filter(CallNode.task_name.endswith("main")).one()
+
+    assert len(call.jobs) == 2
+    assert shown(backend, call.value).startswith("value <-- <> leaf(x)\n  x = <> 1\n")
+
+
 def test_value_that_is_not_recorded_comes_from_the_origin(recorded: RedunBackendDb) -> None:
     (edge,) = dataflow_of_value(recorded.source, "0" * 40)
 

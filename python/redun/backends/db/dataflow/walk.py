@@ -26,33 +26,9 @@ from redun.backends.db.dataflow.nodes import (
     NodeKey,
     key_of,
 )
+from redun.backends.db.dataflow.producer import IGNORED, find_producer
 from redun.backends.db.dataflow.rows import RowLoader, ValueRow
 from redun.backends.db.source import Source
-
-#: Calls that only wrap a script: its own task and the calling task tell the story.
-_IGNORED = "('redun.postprocess_script', 'redun.script')"
-
-_PRODUCER = f"""
-WITH RECURSIVE made (call_hash) AS (
-    SELECT call_hash FROM call_node
-    WHERE task_name NOT IN {_IGNORED} AND (
-        value_hash = ?
-        OR value_hash IN (SELECT parent_value_hash FROM subvalue WHERE value_hash = ?)
-    )
-), above (call_hash) AS (
-    SELECT call_edge.parent_id FROM call_edge
-    JOIN made ON call_edge.child_id = made.call_hash
-    UNION
-    SELECT call_edge.parent_id FROM call_edge
-    JOIN above ON call_edge.child_id = above.call_hash
-)
-SELECT made.call_hash FROM made
-LEFT JOIN job ON job.call_hash = made.call_hash
-WHERE made.call_hash NOT IN (SELECT call_hash FROM above)
-GROUP BY made.call_hash
-ORDER BY MAX(job.start_time) DESC NULLS LAST, made.call_hash
-LIMIT 1
-"""
 
 _CONTAINERS = "SELECT value_hash, parent_value_hash FROM subvalue WHERE value_hash {in_ids}"
 
@@ -61,7 +37,7 @@ _ORDERS = "SELECT parent_id, child_id, call_order FROM call_edge WHERE parent_id
 _CHILDREN = f"""
 SELECT call_edge.parent_id, call_node.call_hash, call_node.value_hash
 FROM call_edge JOIN call_node ON call_node.call_hash = call_edge.child_id
-WHERE call_node.task_name NOT IN {_IGNORED} AND call_edge.parent_id {{in_ids}}
+WHERE call_node.task_name NOT IN {IGNORED} AND call_edge.parent_id {{in_ids}}
 """
 
 _PARENTS = """
@@ -182,11 +158,7 @@ class _Upstream:
             found[key] = edges or [DataflowEdge(node, None)]
 
     def _producer(self, value_hash: str) -> list[DataflowNode]:
-        """
-        The call that made a value: of those that returned it, alone or inside something, the
-        one that ran last. A call that got the value from another of them only passed it on.
-        """
-        call_hash = self._source.cell(_PRODUCER, (value_hash, value_hash))
+        call_hash = find_producer(self._source, value_hash)
         return [self._get_calls([call_hash])[call_hash]] if call_hash else []
 
     def _arguments_of(self, calls: list[AnyCall]) -> dict[NodeKey, list[DataflowNode]]:
