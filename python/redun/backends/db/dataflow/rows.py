@@ -6,7 +6,7 @@ The rows have the names of the ORM's where both have a thing, so that a walk tak
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from redun.backends.db.dataflow.parameters import parse_parameters
@@ -51,7 +51,7 @@ class CallRow:
         self.value_hash = value_hash
         self.task = task
         self.source = source
-        self.arguments: list[ArgumentRow] = []
+        self.arguments: Sequence[ArgumentRow] = ()
         self.key = (CALL, call_hash)
 
     @property
@@ -107,7 +107,8 @@ class RowLoader:
             self._calls[call] = CallRow(call, result, self._tasks[task], self.source)
         unnamed = {row[0] for row in rows if row[1] in self._unnamed}
         for argument in self._arguments_of(unnamed):
-            argument.call_node.arguments.append(argument)
+            call_node = argument.call_node
+            call_node.arguments = (*call_node.arguments, argument)
         return {key: self._calls[key] for key in hashes if key in self._calls}
 
     def values(self, hashes: Iterable[str]) -> dict[str, ValueRow]:

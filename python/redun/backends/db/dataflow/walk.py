@@ -96,24 +96,27 @@ def dataflow_of_value(source: Source, value_hash: str) -> Iterator[DataflowEdge]
 
 
 def _walk(loader: Loader, node: DataflowNode) -> Iterator[DataflowEdge]:
-    found = _Upstream(loader).edges_from(node)
-    start = key_of(node)
-    seen = {start}
-    stack = [start]
+    found = _Upstream(loader).dests_from(node)
+    del loader  # and what it remembers
+    seen = {key_of(node)}
+    stack = [node]
     while stack:
-        edges = found[stack.pop()]
-        yield from edges
-        for edge in reversed(edges):
-            if edge.dest is None:
-                continue
-            key = key_of(edge.dest)
+        src = stack.pop()
+        # Let go of what is handed out: whoever takes it may keep all of it.
+        dests = found.pop(key_of(src))
+        if not dests:
+            yield DataflowEdge(src, None)
+        for dest in dests:
+            yield DataflowEdge(src, dest)
+        for dest in reversed(dests):
+            key = key_of(dest)
             if key not in seen:
                 seen.add(key)
-                stack.append(key)
+                stack.append(dest)
 
 
 class _Upstream:
-    """Finds the edges of all nodes upstream of one, a frontier at a time."""
+    """Finds all nodes upstream of one, a frontier at a time."""
 
     def __init__(self, loader: Loader) -> None:
         self._loader = loader
@@ -121,41 +124,40 @@ class _Upstream:
         self._calls: dict[str, AnyCall] = {}
         self._values: dict[str, AnyValue] = {}
         self._containers: dict[str, set[str]] = {}
+        self._alone: set[str] = set()
         self._arguments: dict[str, list[AnyArgument]] = {}
         self._orders: dict[str, dict[str, int]] = {}
 
-    def edges_from(self, start: DataflowNode) -> dict[NodeKey, list[DataflowEdge]]:
-        found: dict[NodeKey, list[DataflowEdge]] = {}
+    def dests_from(self, start: DataflowNode) -> dict[NodeKey, list[DataflowNode]]:
+        """Of every node upstream of one, the nodes that it was computed from."""
+        found: dict[NodeKey, list[DataflowNode]] = {}
         frontier: dict[NodeKey, DataflowNode] = {key_of(start): start}
         while frontier:
             self._expand(frontier, found)
             fresh: dict[NodeKey, DataflowNode] = {}
             for known in frontier:
-                for _src, dest in found[known]:
-                    if dest is not None and (key := key_of(dest)) not in found:
+                for dest in found[known]:
+                    key = key_of(dest)
+                    if key not in found:
                         fresh[key] = dest
             frontier = fresh
         return found
 
     def _expand(
-        self, frontier: dict[NodeKey, DataflowNode], found: dict[NodeKey, list[DataflowEdge]]
+        self, frontier: dict[NodeKey, DataflowNode], found: dict[NodeKey, list[DataflowNode]]
     ) -> None:
-        """Adds the edges of every node of a frontier."""
+        """Adds what every node of a frontier was computed from."""
         by_kind: dict[str, list[Any]] = defaultdict(list)
         for key, node in frontier.items():
             by_kind[key[0]].append(node)
-        dests: dict[NodeKey, list[DataflowNode]] = {}
         for value in by_kind[VALUE]:
-            dests[key_of(value)] = self._producer(value.value_hash)
+            found[key_of(value)] = self._producer(value.value_hash)
         if calls := by_kind[CALL]:
-            dests.update(self._arguments_of(calls))
+            found.update(self._arguments_of(calls))
         if results := by_kind[RESULT]:
-            dests.update(self._sources_of_results(results))
+            found.update(self._sources_of_results(results))
         if arguments := by_kind[ARGUMENT]:
-            dests.update(self._sources_of_arguments(arguments))
-        for key, node in frontier.items():
-            edges = [DataflowEdge(node, dest) for dest in dests[key]]
-            found[key] = edges or [DataflowEdge(node, None)]
+            found.update(self._sources_of_arguments(arguments))
 
     def _producer(self, value_hash: str) -> list[DataflowNode]:
         call_hash = find_producer(self._source, value_hash)
@@ -181,7 +183,7 @@ class _Upstream:
             children[parent][result].add(child)
         givers: dict[NodeKey, list[str]] = {}
         for node in nodes:
-            containers = self._containers[node.value.value_hash]
+            containers = self._holders(node.value.value_hash)
             by_result = children[node.call_node.call_hash]
             # There may be many of either: values that hold this one, and results.
             common = containers & by_result.keys()
@@ -210,7 +212,7 @@ class _Upstream:
         )
         dests: dict[NodeKey, list[DataflowNode]] = {}
         for node in nodes:
-            containers = self._containers[node.value.value_hash]
+            containers = self._holders(node.value.value_hash)
             found: list[DataflowNode] = []
             for call_hash in upstream[node.argument.arg_hash]:
                 call = self._calls[call_hash]
@@ -226,11 +228,14 @@ class _Upstream:
 
     def _latest_parents(self, calls: set[str]) -> dict[str, str]:
         """Of each call, the call that made it; of several, the one that ran last."""
-        latest: dict[str, tuple[Any, str]] = {}
+        latest: dict[str, str] = {}
+        # Many calls have one parent, whose hash comes anew with each of them.
+        parents: dict[str, tuple[Any, str]] = {}
         for child, parent, timestamp in self._source.rows_among(_PARENTS, calls):
-            if child not in latest or (timestamp, parent) > latest[child]:
-                latest[child] = (timestamp, parent)
-        return {child: parent for child, (_timestamp, parent) in latest.items()}
+            known = parents.setdefault(parent, (timestamp, parent))
+            if child not in latest or known > parents[latest[child]]:
+                latest[child] = known[1]
+        return latest
 
     def _upstream_calls(self, arguments: set[str], parents: dict[str, str]) -> dict[str, list[str]]:
         """Of each argument, the calls it was computed from: those called last come first."""
@@ -276,9 +281,12 @@ class _Upstream:
         self._values.update(self._loader.values(missing))
 
     def _get_containers(self, hashes: Iterable[str]) -> None:
-        """Of each value, itself and the values that hold it."""
-        missing = {key for key in hashes if key not in self._containers}
-        for value_hash in missing:
-            self._containers[value_hash] = {value_hash}
+        known = self._containers
+        missing = {key for key in hashes if key not in known and key not in self._alone}
         for child, parent in self._source.rows_among(_CONTAINERS, missing):
-            self._containers[child].add(parent)
+            known.setdefault(child, {child}).add(parent)
+        self._alone.update(key for key in missing if key not in known)
+
+    def _holders(self, value_hash: str) -> set[str]:
+        """A value and the values that hold it."""
+        return self._containers.get(value_hash) or {value_hash}
