@@ -57,11 +57,23 @@ def test_executors_can_be_named_without_their_libraries() -> None:
     [
         "import redun.cli.show, redun.cli.commands.log, redun.cli.commands.tag",
         "import redun.backends.db.query, redun.backends.db.serializers",
+        "import redun.backends.db.dataflow, redun.lookback.why, redun.lookback.diff",
+        "import redun.lookback.forecast, redun.report.page, redun.report.data",
+        "import redun.cli.commands.why, redun.cli.commands.diff, redun.cli.commands.report",
     ],
 )
 def test_looking_back_is_light(statement: str) -> None:
     assert "sqlalchemy" not in loaded_by(statement)
 
+
+WORKFLOW = """
+from redun import task
+
+
+@task(namespace="light")
+def main(x: int = 1):
+    return x
+"""
 
 LOOK_BACK = """
 import io, sys
@@ -83,6 +95,7 @@ def test_looking_back_at_sqlite_needs_no_sqlalchemy(tmp_path: Path) -> None:
         (call,) = connection.execute("SELECT call_hash FROM call_node").fetchone()
         (value,) = connection.execute("SELECT value_hash FROM call_node").fetchone()
     (tmp_path / "a.txt").touch()
+    (tmp_path / "wf.py").write_text(WORKFLOW)
     commands = [
         "log",
         "log -",
@@ -92,6 +105,12 @@ def test_looking_back_at_sqlite_needs_no_sqlalchemy(tmp_path: Path) -> None:
         f"log {call}",
         f"log {value[:10]}",
         "log inc",
+        "why",
+        "why --all ~2",
+        f"why {job}",
+        "diff",
+        "report - -o -",
+        "plan wf.py light.main",
         "log --all --count",
         "log --all --exec-id -",
         "log --file",
