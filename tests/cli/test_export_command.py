@@ -7,6 +7,7 @@ import json
 import os
 import pty
 import select
+import sqlite3
 import subprocess
 import sys
 from collections import Counter
@@ -257,6 +258,46 @@ def test_parts_one_after_the_other(program, repo: Path) -> None:
         Path("x.jsonl").write_text("".join(part))
         assert program("-c", "other/.redun", "import", "-f", "x.jsonl") == (0, "", "")
     assert sorted(other_lines(program)) == sorted(lines)
+
+
+def test_calls_of_tasks_without_provenance(program, script, workdir: Path) -> None:
+    """What they leave behind is verified as far as it goes, and their tasks are not forgotten."""
+    for directory in (".", "other", "third"):
+        assert program("init", directory).code == 0
+    script(
+        """
+        @task(prov=False)
+        def hidden(number: int) -> int:
+            return number + 1
+
+        @task()
+        def leaf(number: int) -> int:
+            return number
+
+        @task()
+        def mixed(number: int) -> list:
+            return [leaf(number), hidden(number), leaf(number + 5)]
+
+        @task()
+        def main() -> list:
+            return [mixed(1), hidden.options(prov=True)(7)]
+        """
+    )
+    assert program("run", "wf.py", "main").code == 0
+    lines = exported(program, "export")
+    marked = [record for record in map(json.loads, lines) if "unrecorded_tasks" in record]
+    assert [record["task_name"] for record in marked] == ["demo.mixed"]
+    assert program("export", "-f", "x.jsonl").code == 0
+    assert program("-c", "other/.redun", "import", "-f", "x.jsonl") == (0, "", "")
+    assert sorted(other_lines(program)) == sorted(lines)
+    assert program("push", "b.redun").code == 0
+    assert program("-c", "third/.redun", "pull", "b.redun").code == 0
+    assert subtree_tasks(".redun") == subtree_tasks("other/.redun") == subtree_tasks("third/.redun")
+
+
+def subtree_tasks(directory: str) -> list[tuple[str, str]]:
+    with sqlite3.connect(f"{directory}/redun.db") as connection:
+        return sorted(connection.execute("SELECT call_hash, task_hash FROM call_subtree_task"))
 
 
 def test_without_verification(program, repo: Path) -> None:

@@ -221,6 +221,20 @@ def test_numbers_that_postgresql_respells() -> None:
     assert accepted({**record, "value": 10**16})
 
 
+def test_calls_that_made_calls_without_a_record() -> None:
+    """Their hashes don't follow from what they say, those of their arguments do."""
+    record = {**call_record(), "children": []}
+    assert not accepted(record)
+    assert not accepted({**record, "unrecorded_tasks": []})
+    record["unrecorded_tasks"] = ["u" * 40]
+    assert accepted(record)
+    record["args"]["0"]["value_hash"] = "9" * 40
+    assert not accepted(record)
+    record["unrecorded_tasks"] = "u" * 40
+    with pytest.raises(RecordError, match="`unrecorded_tasks` is not a list of hashes"):
+        check_fields(record)
+
+
 @pytest.mark.parametrize(
     "record", [value_record(1), call_record(), tag_record(), job_record(), execution_record()]
 )

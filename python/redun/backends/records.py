@@ -17,6 +17,10 @@ Record: TypeAlias = dict[str, Any]
 #: Version of the record format.
 VERSION = 1
 
+#: A field of our own, of calls that made calls which left no record (of tasks with `prov=False`): the
+#: tasks below it that no recorded call stands for. Such a call's hash does not follow from its record.
+UNRECORDED = "unrecorded_tasks"
+
 #: The field that identifies a record, by kind, in the order in which ids are looked up.
 ID_FIELDS = {
     "Execution": "id",
@@ -150,6 +154,8 @@ def _owned_by_call(record: Record) -> Iterator[tuple[str, str]]:
             yield "CallNode", call_hash
     for call_hash in record["children"]:
         yield "CallNode", call_hash
+    for task_hash in record.get(UNRECORDED, ()):
+        yield "Value", task_hash
 
 
 def _owned_by_value(record: Record) -> Iterator[tuple[str, str]]:

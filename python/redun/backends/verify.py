@@ -3,7 +3,8 @@ Records from outside: whether their fields are those of the format, and their co
 
 What can be recomputed of an id is: that of a value of plain data, or of one that is hashed over its pickle;
 that of a call and of its arguments; that of a tag. Values with a hash rule of their own (files, tasks) are
-taken as they are, and so are executions and jobs, whose ids are arbitrary. A record does not say by which
+taken as they are, and so are executions and jobs, whose ids are arbitrary, and calls that say that they made
+calls of which there is no record. A record does not say by which
 scheme its hashes were made, so any of them will do.
 
 Nothing here runs what a record holds: pickles are only read as far as they are plain data.
@@ -19,7 +20,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from redun.backends.base import TagEntity
-from redun.backends.records import Record, RecordError, check_kind
+from redun.backends.records import UNRECORDED, Record, RecordError, check_kind
 from redun.bcoding import bencode
 from redun.hashing import digests, hash_plain, hashing_as
 from redun.utils.pickling import NotPlainError, pickle_dumps, pickle_loads_plain
@@ -208,6 +209,8 @@ def _call_fields(record: Record) -> None:
         _hash(argument, "arg_hash", "value_hash")
         _hashes(argument, "upstream")
     _hashes(record, "children")
+    if UNRECORDED in record:
+        _hashes(record, UNRECORDED)
 
 
 def _value_fields(record: Record) -> None:
@@ -274,16 +277,16 @@ def _struct_is(wanted: str, struct: list[Any]) -> bool:
     return wanted in digests(bencode(struct))
 
 
+def call_matches(record: Record) -> bool:
+    """Whether the hash of a call follows from its record: not if calls that it made left none."""
+    names = ("task_hash", "args_hash", "value_hash")
+    struct = ["CallNode", *[record[name] for name in names], sorted(record["children"])]
+    return _struct_is(record["call_hash"], struct)
+
+
 def _verify_call(record: Record, index: int) -> None:
     call_hash = record["call_hash"]
-    struct = [
-        "CallNode",
-        record["task_hash"],
-        record["args_hash"],
-        record["value_hash"],
-        sorted(record["children"]),
-    ]
-    if not _struct_is(call_hash, struct):
+    if not record.get(UNRECORDED) and not call_matches(record):
         raise _mismatch("call", call_hash, index, _UNRECORDED)
     for key, argument in record["args"].items():
         # What looks like a position may also be the name of a keyword argument.

@@ -19,9 +19,10 @@ from redun.backends.db.repo import Repo
 from redun.backends.db.rows import COLUMNS, MAX_BYTES, RowReader, TableRows, merge, open_jobs
 from redun.backends.db.shapes import add_rows, payload_size, to_records
 from redun.backends.db.source import Transaction, bind, render
-from redun.backends.db.writer import RecordWriter, total
+from redun.backends.db.writer import BELOW, RecordWriter, total
 from redun.backends.records import (
     ID_FIELDS,
+    UNRECORDED,
     Edges,
     JobOwner,
     JobState,
@@ -43,6 +44,12 @@ RESULT_TYPES = (
     "JOIN value ON value.value_hash = call_node.value_hash WHERE call_node.call_hash {in_ids}"
 )
 CHILD_JOBS = "SELECT parent_id, id, CAST(start_time AS VARCHAR) FROM job WHERE parent_id {in_ids}"
+
+#: Tasks of the calls that calls made.
+CHILD_TASKS = (
+    "SELECT DISTINCT call_edge.parent_id, call_node.task_hash FROM call_edge "
+    "JOIN call_node ON call_node.call_hash = call_edge.child_id WHERE call_edge.parent_id {in_ids}"
+)
 
 #: The columns to look an id up in: kind, table, column.
 KEYS = (
@@ -189,7 +196,19 @@ class RecordRows:
             calls = list({row[5] for row in rows["job"] if row[5] is not None})
             rows["result"] = self.rows(RESULT_TYPES, calls)
             rows["child"] = self.rows(CHILD_JOBS, [row[0] for row in rows["job"]])
+        elif kind == "CallNode":
+            rows[UNRECORDED] = self._unrecorded(rows)
         return to_records(kind, rows)
+
+    def _unrecorded(self, rows: TableRows) -> list[tuple[str, str]]:
+        """(call, task) for the tasks below calls that neither they nor calls they made stand for."""
+        own = {(row[0], row[2]) for row in rows["call_node"]}
+        others = {(call, task) for call, task in rows["call_subtree_task"]} - own
+        if others:
+            calls = list({call for call, _ in others})
+            for statement in (CHILD_TASKS, BELOW):
+                others.difference_update(self.rows(statement, calls))
+        return sorted(others)
 
     def read(self, kind: str, ids: Sequence[str], payloads: bool = True) -> Iterator[TableRows]:
         """

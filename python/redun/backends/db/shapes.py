@@ -9,8 +9,8 @@ from collections.abc import Callable, Sequence
 
 from redun.backends.db.codec import json_text
 from redun.backends.db.rows import Row, TableRows, grouped
-from redun.backends.records import VERSION, Record
-from redun.backends.verify import parse_timestamp, payload
+from redun.backends.records import UNRECORDED, VERSION, Record
+from redun.backends.verify import call_matches, parse_timestamp, payload
 
 UTC_SUFFIX = "+00:00"
 NO_FRACTION = ".000000"
@@ -82,8 +82,10 @@ def _jobs(rows: TableRows) -> dict[str, Record]:
 
 
 def _calls(rows: TableRows) -> dict[str, Record]:
+    """Takes (call, task below it of no recorded call) in `UNRECORDED`, too."""
     edges = grouped(sorted(rows["call_edge"], key=lambda row: row[2]), 0)
     upstream = grouped(rows["argument_result"], 0)
+    unrecorded = grouped(rows.get(UNRECORDED, ()), 0)
     arguments = sorted(
         rows["argument"], key=lambda row: (row[4] is not None, row[3] or 0, row[4] or "")
     )
@@ -108,6 +110,8 @@ def _calls(rows: TableRows) -> dict[str, Record]:
             },
             "children": [row[1] for row in edges.get(key, ())],
         }
+        if key in unrecorded and not call_matches(found[key]):
+            found[key][UNRECORDED] = sorted(task for _, task in unrecorded[key])
     return found
 
 
@@ -205,6 +209,8 @@ def _call_rows(record: Record, rows: TableRows) -> None:
         )
     )
     rows["call_edge"] += [(call, child, order) for order, child in enumerate(record["children"])]
+    tasks = dict.fromkeys(record.get(UNRECORDED, ()))
+    rows.setdefault(UNRECORDED, []).extend((call, task) for task in tasks)
     for name, argument in record["args"].items():
         is_position = name.isdecimal() and name.isascii()
         position, key = (int(name), None) if is_position else (None, name)

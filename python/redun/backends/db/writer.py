@@ -11,6 +11,7 @@ from redun.backends.db.repo import Repo
 from redun.backends.db.rows import COLUMNS, Row, TableRows, grouped, subtrees
 from redun.backends.db.source import Transaction, bind, render
 from redun.backends.db.statements import Insert, Statement
+from redun.backends.records import UNRECORDED
 
 #: Kinds by the table that has a row for each record.
 MAIN_TABLES = {
@@ -78,7 +79,8 @@ class RecordWriter:
         """
         Writes rows and what follows from them; returns how many records were new or ended, by kind.
 
-        Rows of calls without any in `call_subtree_task` get those that the call graph gives.
+        Rows of calls without any in `call_subtree_task` get those that the call graph gives, and those
+        in `UNRECORDED`.
         """
         self.compile(transaction)
         cursor = _Counter(transaction.cursor())
@@ -122,6 +124,7 @@ class RecordWriter:
         below = self._select(cursor, BELOW, parents) if parents else []
         tasks = grouped(given, 0)
         below += [(row[0], task) for row in edges for _, task in tasks.get(row[1], ())]
+        below += [row for row in rows.get(UNRECORDED, ()) if row[0] in lacking]
         given += subtrees(calls, edges, below)
 
     def _supersede(self, cursor: Any, rows: TableRows) -> None:
