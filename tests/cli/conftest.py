@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 import time
 from collections.abc import Callable, Coroutine, Iterator
@@ -185,3 +186,25 @@ def recorded_repo(tmp_path: Path) -> str:
     connection.executescript(golden.read_text())
     connection.close()
     return f"sqlite:///{tmp_path / 'recorded.db'}"
+
+
+@pytest.fixture
+def steady() -> Callable[[str], str]:
+    """Text without what differs from run to run: ids and hashes are numbered, times and paths left out."""
+    names: dict[str, str] = {}
+
+    def name(found: re.Match[str]) -> str:
+        return names.setdefault(found[0][:8], f"<{len(names) + 1}>")
+
+    def apply(text: str) -> str:
+        text = re.sub(r"\b\d{4}[-/]\d\d[-/]\d\d[ T][0-9:.]+(\+\d\d:\d\d|Z)?", "<time>", text)
+        text = re.sub(r"\b\d:\d\d:\d\d\.\d\d", "<duration>", text)
+        text = re.sub(r'File "[^"]*/', 'File "', text)
+        text = re.sub(r"(redun\.version=)[^,)]*", r"\1<version>", text)
+        return re.sub(
+            r"\b[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\b|\b[0-9a-f]{40}\b|\b[0-9a-f]{8}\b",
+            name,
+            text,
+        )
+
+    return apply

@@ -1,4 +1,4 @@
-"""What `redun log` prints about a run of ours with retries, failures, cached and killed jobs.
+"""What `redun log` prints of the compile example, and of retries, failures, cached and killed jobs.
 
 `UPDATE_GOLDEN=1 pytest tests/cli/test_log_golden.py` writes the files anew.
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import os
-import re
+import shutil
 import sqlite3
 from collections.abc import Callable
 from pathlib import Path
@@ -15,7 +15,10 @@ from typing import Any
 
 import pytest
 
-GOLDEN = Path(__file__).parents[1] / "golden" / "log_retries"
+TESTS = Path(__file__).parents[1]
+GOLDEN = TESTS / "golden" / "log_retries"
+COMPILE = TESTS / "golden" / "log_compile"
+EXAMPLE = TESTS.parent / "examples" / "compile"
 
 WORKFLOW = """
 import os
@@ -59,24 +62,6 @@ MODES = {
 }
 
 
-def steady(text: str, names: dict[str, str]) -> str:
-    """The text without what differs from run to run: ids, hashes, times, paths."""
-    text = re.sub(r"\b\d{4}[-/]\d\d[-/]\d\d[ T][0-9:.]+(\+\d\d:\d\d|Z)?", "<time>", text)
-    text = re.sub(r"\b\d:\d\d:\d\d\.\d\d", "<duration>", text)
-    text = re.sub(r'File "[^"]*/', 'File "', text)
-    text = re.sub(r"(redun\.version=)[^,)]*", r"\1<version>", text)
-
-    def name(found: re.Match[str]) -> str:
-        short = found[0][:8]
-        return names.setdefault(short, f"<{len(names) + 1}>")
-
-    return re.sub(
-        r"\b[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\b|\b[0-9a-f]{40}\b|\b[0-9a-f]{8}\b",
-        name,
-        text,
-    )
-
-
 @pytest.fixture
 def repo(script: Callable[..., Path], program: Any, workdir: Path) -> Path:
     """Three runs: one failed after a retry, one killed in the middle, one from the cache."""
@@ -97,15 +82,61 @@ def repo(script: Callable[..., Path], program: Any, workdir: Path) -> Path:
     return workdir
 
 
-def test_output_is_as_recorded(repo: Path, program: Any) -> None:
-    names: dict[str, str] = {}
-    for mode, words in MODES.items():
-        shown = steady(program("log", *words).out, names)
-        path = GOLDEN / f"{mode}.txt"
+def check(golden: Path, modes: dict[str, list[str]], show: Callable[[list[str]], str]) -> None:
+    """Compare what each mode shows with the file of its name; there are no others."""
+    for mode, words in modes.items():
+        shown = show(words)
+        path = golden / f"{mode}.txt"
         if os.environ.get("UPDATE_GOLDEN"):
             path.write_text(shown)
         assert shown == path.read_text(), mode
-    assert {path.stem for path in GOLDEN.glob("*.txt")} == set(MODES)
+    assert {path.stem for path in golden.glob("*.txt")} == set(modes)
+
+
+def test_output_is_as_recorded(repo: Path, program: Any, steady: Callable[[str], str]) -> None:
+    check(GOLDEN, MODES, lambda words: steady(program("log", *words).out))
+
+
+COMPILE_MODES = {
+    "executions": [],
+    "latest": ["-"],
+    "first": ["~2"],
+    "jobs": ["--job"],
+    "ran": ["--job", "--job-status", "DONE", "--exec-id", "-"],
+    "make": ["--job", "--task-name", "make", "--exec-id", "-", "--detail"],
+    "tasks": ["--task"],
+    "task": ["make_prog"],
+    "files": ["--file", "--exec-id", "-"],
+    "objects": ["--file", "--file-path", "*.o", "--exec-id", "-"],
+    "program": ["prog"],
+    "source": ["lib.c"],
+    "count": ["--all", "--count"],
+    "types": ["--value", "--value-type", "redun.File", "--count"],
+    "json": ["--exec", "--format", "json"],
+    "jobs_json": ["--job", "--exec-id", "-", "--format", "json"],
+}
+
+
+@pytest.fixture
+def compiled(cli: Any, workdir: Path) -> Path:
+    """The compile example, built, and built again after an edit of the library."""
+    for path in (*EXAMPLE.glob("*.c"), *EXAMPLE.glob("*.py")):
+        shutil.copy(path, workdir)
+    # One at a time, so that the order of jobs is always the same.
+    config = "[backend]\ndb_uri = sqlite:///redun.db\n[executors.default]\ntype = local\nmax_workers = 1\n"
+    (workdir / ".redun").mkdir()
+    (workdir / ".redun" / "redun.ini").write_text(config)
+    user = ["--user", "bob", "--exclude-user", "aws", "--exclude-user", "gcp"]
+    assert cli("run", *user, "make.py", "make").code == 0
+    with (workdir / "lib.c").open("a") as source:
+        source.write("/* edited */\n")
+    assert cli("run", *user, "make.py", "make").code == 0
+    return workdir
+
+
+@pytest.mark.sqlite  # "As recorded" is an order that only SQLite knows.
+def test_compile_example(compiled: Path, program: Any, steady: Callable[[str], str]) -> None:
+    check(COMPILE, COMPILE_MODES, lambda words: steady(program("log", *words).out))
 
 
 def test_every_job_of_a_killed_run_is_told_as_running(repo: Path, program: Any) -> None:
