@@ -20,9 +20,8 @@ import sqlalchemy as sa
 from redun import task
 from redun.backends.base import TagEntity
 from redun.backends.db import RedunBackendDb
-from redun.backends.db.orm import Execution
+from redun.backends.db.orm import Execution, Job, Task, Value
 from redun.backends.db.query import jobs as job_queries
-from redun.backends.db.query.tables import RECORD_TABLES
 from redun.console import screen
 from redun.scheduler import Scheduler
 
@@ -283,15 +282,15 @@ def fill(uri: str, fan_out: int) -> str:
     ]
     value = {"value_hash": task_hash, "type": "redun.Task", "format": "x", "value": b"x"}
     source = {"hash": task_hash, "name": "step", "namespace": "big", "source": "def step(): ..."}
-    session.execute(sa.insert(RECORD_TABLES["Value"]), [value])
-    session.execute(sa.insert(RECORD_TABLES["Task"]), [source])
+    session.execute(sa.insert(Value), [value])
+    session.execute(sa.insert(Task), [source])
     if session.dialect != "sqlite":
         session.execute(sa.text("SET CONSTRAINTS ALL DEFERRED"))
     else:
         session.connection().exec_driver_sql("PRAGMA defer_foreign_keys=ON")
     execution = {"id": "e" * 36, "args": '["redun", "run", "big"]', "job_id": ids[0]}
-    session.execute(sa.insert(RECORD_TABLES["Execution"]), [execution])
-    session.execute(sa.insert(RECORD_TABLES["Job"]), rows)
+    session.execute(sa.insert(Execution), [execution])
+    session.execute(sa.insert(Job), rows)
     session.commit()
     backend.close()
     return ids[-1]

@@ -46,7 +46,8 @@ class Show:
 
     def lines(self, record_type: str, ids: list[str]) -> Iterator[str]:
         """One line a record, in the order of the ids."""
-        views = self._views
+        # What was shown before is forgotten: a listing may be of a whole repo.
+        views = self._views = Views(self._source)
         if record_type == "Execution":
             yield from map(execution_line, views.executions(ids))
         elif record_type == "Job":
@@ -64,6 +65,7 @@ class Show:
 
     def details(self, record_type: str, ids: list[str]) -> Iterator[str]:
         """Everything about each record, in the order of the ids."""
+        self._views = Views(self._source)
         detail: Callable[[str], Iterator[str]] = {
             "Execution": self.execution,
             "Job": self._job_by_id,

@@ -1,4 +1,4 @@
-"""Selecting rows by long lists of keys without a statement per key."""
+"""Rows of the ORM by long lists of keys, without a statement per key."""
 
 from __future__ import annotations
 
@@ -9,11 +9,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-#: Rows fetched at a time; they may hold payloads of a megabyte each.
-FETCH = 200
-
-#: Keys in one statement, which takes them all as one parameter.
-CHUNK = 20000
+from redun.backends.db.source import CHUNK, FETCH
 
 
 def in_chunks(

@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session, aliased
 
 from redun.backends.db import orm
+from redun.backends.db.bulk import in_chunks
 from redun.backends.db.query.conditions import Condition
 from redun.backends.db.query.ids import (
     find_execution,
@@ -102,8 +103,8 @@ class CallGraphQuery(RecordQuery):
         """Rows by their ids, in the order of those."""
         model = self.MODEL_CLASSES[name]
         key = self.MODEL_PKS[model]
-        rows = self._session.scalars(sa.select(model).where(key.in_(ids)))
-        found = {getattr(row, key.key): row for row in rows}
+        rows = in_chunks(self._session, _SELECTS[name], key, ids)
+        found = {getattr(row, key.key): row for (row,) in rows}
         return (found[record_id] for record_id in ids if record_id in found)
 
     def _statement(self, name: str) -> sa.Select[Any]:
@@ -124,6 +125,9 @@ class CallGraphQuery(RecordQuery):
         text = head + "".join(f":p{number}{part}" for number, part in enumerate(parts))
         values = bind(condition.parameters, dialect)
         return sa.text(text).bindparams(**{f"p{n}": value for n, value in enumerate(values)})
+
+
+_SELECTS = {name: sa.select(model) for name, model in CallGraphQuery.MODEL_CLASSES.items()}
 
 
 def infer_id(session: Session, id: str, include_files: bool = True, required: bool = False) -> Any:
