@@ -57,6 +57,7 @@ def test_executors_can_be_named_without_their_libraries() -> None:
     [
         "import redun.cli.show, redun.cli.commands.log, redun.cli.commands.tag",
         "import redun.backends.db.query, redun.backends.db.serializers",
+        "import redun.console.app, redun.console.routes",
         "import redun.backends.db.dataflow, redun.lookback.why, redun.lookback.diff",
         "import redun.lookback.forecast, redun.report.page, redun.report.data",
         "import redun.cli.commands.why, redun.cli.commands.diff, redun.cli.commands.report",

@@ -177,6 +177,32 @@ def console(utc: None) -> Console:
 
 
 @pytest.fixture
+def counting_source() -> Callable[[Any], Any]:
+    """Wraps a source in one that counts its statements and their rows."""
+    from redun.backends.db.source import FETCH, Source
+
+    class CountingSource(Source):
+        """Reads as another source does, and counts."""
+
+        def __init__(self, source: Source) -> None:
+            self._source = source
+            self.statements = 0
+            self.rows_read = 0
+
+        dialect = property(lambda self: self._source.dialect)
+        type_registry = property(lambda self: self._source.type_registry)
+        value_store = property(lambda self: self._source.value_store)
+
+        def batches(self, statement: str, parameters: Any = (), size: int = FETCH) -> Any:
+            self.statements += 1
+            for rows in self._source.batches(statement, parameters, size):
+                self.rows_read += len(rows)
+                yield rows
+
+    return CountingSource
+
+
+@pytest.fixture
 def recorded_repo(tmp_path: Path) -> str:
     """The URI of a repo that the reference implementation wrote."""
     import sqlite3

@@ -18,7 +18,6 @@ import pytest
 
 from redun.backends.db import RedunBackendDb
 from redun.backends.db.query import RecordQuery
-from redun.backends.db.source import FETCH, Source
 from redun.cli import RedunClient, RedunClientError
 from redun.cli.show import Show
 
@@ -402,32 +401,18 @@ def test_deep_tree_of_jobs_is_shown(log: Log, db: sqlite3.Connection) -> None:
     assert f"({depth - 2} Jobs)" in log(f"job-{depth - 1}").stdout
 
 
-class CountingSource(Source):
-    """Reads as another source does, and counts the statements."""
-
-    def __init__(self, source: Source) -> None:
-        self._source = source
-        self.count = 0
-
-    dialect = property(lambda self: self._source.dialect)
-    type_registry = property(lambda self: self._source.type_registry)
-    value_store = property(lambda self: self._source.value_store)
-
-    def batches(self, statement: str, parameters: Any = (), size: int = FETCH) -> Any:
-        self.count += 1
-        return self._source.batches(statement, parameters, size)
-
-
-def test_listing_jobs_takes_a_fixed_number_of_statements(repo: Path) -> None:
+def test_listing_jobs_takes_a_fixed_number_of_statements(
+    repo: Path, counting_source: Callable[[Any], Any]
+) -> None:
     with closing(RedunBackendDb(f"sqlite:///{repo}/.redun/redun.db")) as backend:
         backend.load(migrate=False)
         counts = []
         for number in (1, 10, 37):
-            source = CountingSource(backend.source)
+            source = counting_source(backend.source)
             show = Show(SimpleNamespace(source=source))
             jobs = RecordQuery(backend.source).filter_types(["Job"]).limit(number)
             shown = [line for name, ids in jobs.ids() for line in show.lines(name, ids)]
             assert len(shown) == number
-            counts.append(source.count)
+            counts.append(source.statements)
 
     assert counts == [4, 4, 4]

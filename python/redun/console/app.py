@@ -16,7 +16,7 @@ from redun.console.records import find_place
 from redun.console.repl import ReplScreen
 from redun.console.repo import Repo
 from redun.console.routes import make_screen
-from redun.console.screen import EXPECTED_ERRORS, RedunScreen
+from redun.console.screen import RedunScreen, expected_errors
 
 if TYPE_CHECKING:
     from redun.backends.db import RedunBackendDb
@@ -81,12 +81,12 @@ class RedunConsole(App[None]):
         try:
             screen = make_screen(words)
             if screen is None:
-                found = await self.repo.read(lambda backend: find_place(backend.session, words[0]))
+                found = await self.repo.read(lambda backend: find_place(backend.source, words[0]))
                 screen = make_screen([*found, *words[1:]]) if found else None
         except click.UsageError as error:
             self.notify(error.format_message(), severity="error", markup=False)
             return
-        except EXPECTED_ERRORS as error:
+        except expected_errors() as error:
             self.notify(str(error), severity="error", markup=False)
             return
         if screen is None:

@@ -10,26 +10,10 @@ import traceback
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-import sqlalchemy as sa
-
-from redun.backends.db import orm
-from redun.backends.db.query import infer_id
-
 if TYPE_CHECKING:
     from redun.backends.db import RedunBackendDb
 
-MODELS = {
-    "File": orm.File,
-    "Argument": orm.Argument,
-    "CallNode": orm.CallNode,
-    "Execution": orm.Execution,
-    "Job": orm.Job,
-    "Tag": orm.Tag,
-    "Task": orm.Task,
-    "Value": orm.Value,
-    "Subvalue": orm.Subvalue,
-    "DbFile": orm.File,
-}
+MODELS = ("Argument", "CallNode", "Execution", "Job", "Subvalue", "Tag", "Task", "Value")
 
 
 def make_names(backend: RedunBackendDb, console: Callable[[Any], None]) -> dict[str, Any]:
@@ -41,7 +25,11 @@ def make_names(backend: RedunBackendDb, console: Callable[[Any], None]) -> dict[
     backend : the backend whose session evaluates.
     console : goes to a record or id.
     """
+    import sqlalchemy as sa
+
     import redun.file
+    from redun.backends.db import orm
+    from redun.backends.db.query import infer_id
 
     session = backend.session
 
@@ -50,7 +38,8 @@ def make_names(backend: RedunBackendDb, console: Callable[[Any], None]) -> dict[
         return infer_id(session, what) if isinstance(what, str) else session.query(what, *others)
 
     return {
-        **MODELS,
+        **{name: getattr(orm, name) for name in MODELS},
+        "DbFile": orm.File,
         "File": redun.file.File,
         "sa": sa,
         "session": session,

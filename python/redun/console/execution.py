@@ -103,13 +103,13 @@ class ExecutionScreen(PagedScreen):
 
     def read(self, backend: RedunBackendDb) -> Content:
         """Reads the counts and a page of jobs."""
-        session = backend.session
-        execution_id = require_id(session, "Execution", self.path.partition("/")[2])
+        source = backend.source
+        execution_id = require_id(source, "Execution", self.path.partition("/")[2])
         self.path = f"executions/{execution_id}"
-        views = Views(session)
+        views = Views(source)
         view = views.executions([execution_id])[0]
-        updated = session.cell(UPDATED_TIME, (execution_id,))
-        tallies = self._tallies(session, execution_id)
+        updated = source.cell(UPDATED_TIME, (execution_id,))
+        tallies = self._tallies(source, execution_id)
         levels = self._job_levels(backend, execution_id)
         jobs = views.jobs([job_id for _level, job_id in levels])
         rows = [_job_row(level, job) for (level, _id), job in zip(levels, jobs, strict=False)]
@@ -136,7 +136,7 @@ class ExecutionScreen(PagedScreen):
 
     def _job_levels(self, backend: RedunBackendDb, execution_id: str) -> list[tuple[int, str]]:
         """Level and id of the jobs of the page, and of one more."""
-        values, session = self.values, backend.session
+        values, source = self.values, backend.source
         if self.is_list:
             if values["job"]:
                 raise click.UsageError(
@@ -144,10 +144,10 @@ class ExecutionScreen(PagedScreen):
                 )
             statuses = [values["status"]] if values["status"] else []
             ids = job_page(
-                session, execution_id, statuses, values["task"], self.skipped, PAGE_SIZE + 1
+                source, execution_id, statuses, values["task"], self.skipped, PAGE_SIZE + 1
             )
             return [(0, job_id) for job_id in ids]
-        root = require_id(session, "Job", values["job"]) if values["job"] else None
+        root = require_id(source, "Job", values["job"]) if values["job"] else None
         return self._tree_page(backend, execution_id, root)
 
     def _tree_page(
@@ -156,7 +156,7 @@ class ExecutionScreen(PagedScreen):
         """A page of the tree, walked to from the nearest page that has been seen."""
         page = self.values["page"]
         known = max((number for number in self._checkpoints if number <= page), default=1)
-        walk = JobWalk(backend.session, execution_id, root, self._checkpoints.get(known))
+        walk = JobWalk(backend.source, execution_id, root, self._checkpoints.get(known))
         steps = walk.steps()
         for number in range(known, page):
             for _step in itertools.islice(steps, PAGE_SIZE):

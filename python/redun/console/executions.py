@@ -56,13 +56,13 @@ class ExecutionsScreen(PagedScreen):
     def _page(self, backend: RedunBackendDb, count: int) -> list[tuple[str, str]]:
         values = self.values
         wanted = ExecutionFilter(values["id"], values["namespace"], values["find"])
-        return execution_page(backend.session, wanted, self.skipped, count)
+        return execution_page(backend.source, wanted, self.skipped, count)
 
     def read(self, backend: RedunBackendDb) -> Content:
         """Reads the page, and whether there is another."""
         namespaces = dict(self._page(backend, self.page_size + 1))
         rows = []
-        for view in Views(backend.session).executions(list(namespaces)):
+        for view in Views(backend.source).executions(list(namespaces)):
             over = view.start_time and view.end_time
             duration = format_timedelta(view.end_time - view.start_time) if over else ""  # type: ignore[operator]
             command = shlex.join(view.args[1:])

@@ -28,7 +28,7 @@ class FilesScreen(PagedScreen):
     )
 
     def _page(self, backend: RedunBackendDb, count: int) -> list[tuple[str, str]]:
-        return file_page(backend.session, self.values["prefix"], self.skipped, count)
+        return file_page(backend.source, self.values["prefix"], self.skipped, count)
 
     def read(self, backend: RedunBackendDb) -> Content:
         """Reads the page, and whether there is another."""

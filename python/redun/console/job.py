@@ -62,13 +62,13 @@ class JobScreen(RedunScreen):
 
     def read(self, backend: RedunBackendDb) -> Content:
         """Reads all there is to tell."""
-        session = backend.session
-        job_id = self._record_id(session)
+        source = backend.source
+        job_id = self._record_id(source)
         self.path = f"jobs/{job_id}"
-        views = Views(session)
+        views = Views(source)
         view = self._view = views.jobs([job_id])[0]
         tags = views.tags([view.execution_id])[view.execution_id]
-        rows = [_title(view), *_trail(view, ancestors(session, job_id))]
+        rows = [_title(view), *_trail(view, ancestors(source, job_id))]
         if view.end_time:
             rows.append(line(f"Duration: {format_timedelta(view.end_time - view.start_time)}"))
         rows += [tag_row("Exec Tags", tags), tag_row("Tags", view.tags)]
@@ -76,7 +76,7 @@ class JobScreen(RedunScreen):
             line(f"Link: {name} {address}", address)
             for name, address in tag_links([*view.tags, *tags])
         ]
-        rows += [line(), *_call_rows(session, views, view), line()]
+        rows += [line(), *_call_rows(source, views, view), line()]
         for task in views.tasks([view.task_hash]):
             rows.append(line(f"Task {task.hash} {task.name}", f"tasks/{task.hash}"))
             rows += source_rows(task.source)

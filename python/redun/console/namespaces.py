@@ -46,7 +46,7 @@ class NamespacesScreen(PagedScreen):
         """Reads the page, and whether there is another."""
         rows = []
         found = namespace_page(
-            backend.session, self.values["sort"], self.skipped, self.page_size + 1
+            backend.source, self.values["sort"], self.skipped, self.page_size + 1
         )
         for name, number, latest in found:
             cells = (
@@ -63,5 +63,5 @@ class NamespacesScreen(PagedScreen):
 
     def repl_names(self, backend: RedunBackendDb) -> dict[str, Any]:
         """The namespaces of the page, and what is told of each."""
-        found = namespace_page(backend.session, self.values["sort"], self.skipped, self.page_size)
+        found = namespace_page(backend.source, self.values["sort"], self.skipped, self.page_size)
         return {"results": found, "namespaces": [row[0] for row in found]}

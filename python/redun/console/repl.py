@@ -9,19 +9,15 @@ from textual.binding import Binding, BindingType
 from textual.widget import Widget
 from textual.widgets import Input, RichLog
 
-from redun.backends.db.orm import CallNode, Execution, Job, Task, Value
-from redun.backends.db.query import infer_id
 from redun.console.evaluate import completions, evaluate, make_names
 from redun.console.inputs import ReplInput
 from redun.console.records import place_of
 from redun.console.repo import UnknownRecord
-from redun.console.screen import EXPECTED_ERRORS, Content, RedunScreen, message_of
+from redun.console.screen import Content, RedunScreen, expected_errors, message_of
 from redun.console.text import plain
 
 if TYPE_CHECKING:
     from redun.backends.db import RedunBackendDb
-
-KEYS = {Execution: "id", Job: "id", CallNode: "call_hash", Task: "hash", Value: "value_hash"}
 
 INTRO = """\
 # Python, with the records of this repo. Expressions show their value.
@@ -61,7 +57,7 @@ class ReplScreen(RedunScreen):
         """Makes the names and tells what they are."""
         try:
             await self.console.repo.evaluate(self._make_names)
-        except EXPECTED_ERRORS as error:
+        except expected_errors() as error:
             if self.is_open:
                 self.say(message_of(error))
             return
@@ -76,6 +72,8 @@ class ReplScreen(RedunScreen):
             self._names.update(self._source.repl_names(backend))
         record_id = self.path.partition("/")[2]
         if record_id:
+            from redun.backends.db.query import infer_id
+
             found = infer_id(backend.session, record_id)
             if found is None:
                 raise UnknownRecord(f"Unknown record {record_id}")
@@ -113,12 +111,14 @@ class ReplScreen(RedunScreen):
 
     def _remember_target(self, record: Any) -> None:
         """`console(x)`: where to go once the evaluation is over."""
-        key = KEYS.get(type(record))
+        from redun.backends.db.query import CallGraphQuery
+
+        key = CallGraphQuery.MODEL_PKS.get(type(record))
         if key is None:
             self._target = [str(record)]
         else:
             session = self._names["session"]
-            self._target = place_of(session, type(record).__name__, getattr(record, key))
+            self._target = place_of(session, type(record).__name__, getattr(record, key.key))
 
     def complete(self, prompt: ReplInput) -> None:
         """Completes what stands before the cursor, or lists the choices."""

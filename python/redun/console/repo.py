@@ -22,12 +22,11 @@ class Repo:
     """
     Reads from a repo without holding up the screen.
 
-    The thread has two units of work: one that ends with each reading, and the user's own in the
-    REPL, whose objects live on.
+    What is read for screens is forgotten; the REPL has a session of its own, whose objects live on.
 
     Parameters
     ----------
-    backend : the repo's open backend; nothing else may use its session.
+    backend : the repo's open backend; nothing else may read with it.
     """
 
     def __init__(self, backend: RedunBackendDb) -> None:
@@ -57,7 +56,7 @@ class Repo:
                 return function(self._backend)
         finally:
             # Ends the transaction, so that the next reading sees what has been written meanwhile.
-            self._backend.session.close()
+            self._backend.rollback()
 
     def _evaluate(self, function: Callable[[RedunBackendDb], Result]) -> Result:
         if self._users is None:

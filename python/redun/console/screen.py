@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import shlex
+import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, cast
 
 import click
 from rich.text import Text
-from sqlalchemy.exc import SQLAlchemyError
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal
@@ -34,8 +34,6 @@ LIVE_SECONDS = 2.0
 
 #: Every so many looks the screen is read again whatever the clocks of those who run jobs say.
 FORCED = 5
-
-EXPECTED_ERRORS = (click.UsageError, UnknownRecord, SQLAlchemyError, OSError, ValueError)
 
 
 @dataclass
@@ -176,7 +174,7 @@ class RedunScreen(Screen[None]):
     async def _load(self) -> None:
         try:
             content = await self.console.repo.read(self.read)
-        except EXPECTED_ERRORS as error:
+        except expected_errors() as error:
             if self.is_open:
                 self.say(message_of(error))
             return
@@ -212,8 +210,8 @@ class RedunScreen(Screen[None]):
             return
         self._looking = True
         try:
-            stamp = await self.console.repo.read(lambda backend: change_stamp(backend.session))
-        except EXPECTED_ERRORS:
+            stamp = await self.console.repo.read(lambda backend: change_stamp(backend.source))
+        except expected_errors():
             return
         finally:
             self._looking = False
@@ -294,6 +292,14 @@ class PagedScreen(RedunScreen):
         for grid in self.query("#rows").results(Grid):
             grid.move_cursor(row=0)
         self.apply({**self.values, "page": page})
+
+
+def expected_errors() -> tuple[type[Exception], ...]:
+    """What reading may end with that is not a mistake of the program."""
+    # Not loaded, SQLAlchemy can't have raised anything.
+    loaded = sys.modules.get("sqlalchemy.exc")
+    of_database = () if loaded is None else (loaded.SQLAlchemyError,)
+    return (click.UsageError, UnknownRecord, OSError, ValueError, *of_database)
 
 
 def message_of(error: BaseException) -> str:

@@ -84,13 +84,13 @@ class SearchScreen(PagedScreen):
 
     def read(self, backend: RedunBackendDb) -> Content:
         """Reads the page, and whether there is another."""
-        session = backend.session
-        views = Views(session)
+        source = backend.source
+        views = Views(source)
         rows: list[Row] = []
-        query = self._query(RecordQuery(session))
+        query = self._query(RecordQuery(source))
         if query is not None:
             for name, ids in query.slice_ids(self.skipped, self.page_size + 1):
-                rows += _record_rows(session, views, name, ids)
+                rows += _record_rows(source, views, name, ids)
         return Content({"rows": self.sheet(("Search results",), rows)})
 
     def _query(self, query: Query) -> Query | None:

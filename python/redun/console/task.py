@@ -24,9 +24,9 @@ class TaskScreen(RedunScreen):
 
     def read(self, backend: RedunBackendDb) -> Content:
         """Reads all there is to tell."""
-        task_hash = require_id(backend.session, "Task", self.path.partition("/")[2])
+        task_hash = require_id(backend.source, "Task", self.path.partition("/")[2])
         self.path = f"tasks/{task_hash}"
-        (task,) = Views(backend.session).tasks([task_hash])
+        (task,) = Views(backend.source).tasks([task_hash])
         jobs = shlex.join(["search", "--job", "--task-hash", task_hash])
         rows = [
             heading(f"Task {task.hash} {task.name}"),
@@ -44,6 +44,6 @@ class TaskScreen(RedunScreen):
         """The task."""
         from redun.backends.db.orm import Task
 
-        task_hash = require_id(backend.session, "Task", self.path.partition("/")[2])
+        task_hash = require_id(backend.source, "Task", self.path.partition("/")[2])
         task = backend.session.get(Task, task_hash)
         return {"task": task, "obj": task}

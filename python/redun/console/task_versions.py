@@ -34,7 +34,7 @@ class TaskVersionsScreen(PagedScreen):
 
     def read(self, backend: RedunBackendDb) -> Content:
         """Reads the page, and whether there is another."""
-        found = task_versions(backend.session, self.task_name, self.skipped, self.page_size + 1)
+        found = task_versions(backend.source, self.task_name, self.skipped, self.page_size + 1)
         if not found and not self.skipped:
             raise UnknownRecord(f"Unknown Task {self.task_name}")
         rows = []
@@ -48,6 +48,6 @@ class TaskVersionsScreen(PagedScreen):
         """The versions of the page, and what is told of each."""
         from redun.backends.db.orm import Task
 
-        found = task_versions(backend.session, self.task_name, self.skipped, self.page_size)
+        found = task_versions(backend.source, self.task_name, self.skipped, self.page_size)
         tasks = [backend.session.get(Task, row[0]) for row in found]
         return {"tasks": tasks, "results": found}

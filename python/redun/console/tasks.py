@@ -33,7 +33,7 @@ class TasksScreen(PagedScreen):
 
     def _page(self, backend: RedunBackendDb, count: int) -> tuple[int, list[tuple[str, int]]]:
         values = self.values
-        return task_page(backend.session, values["find"], values["namespace"], self.skipped, count)
+        return task_page(backend.source, values["find"], values["namespace"], self.skipped, count)
 
     def read(self, backend: RedunBackendDb) -> Content:
         """Reads the page, and whether there is another."""

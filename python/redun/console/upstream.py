@@ -34,7 +34,7 @@ class UpstreamScreen(RedunScreen):
 
     def read(self, backend: RedunBackendDb) -> Content:
         """Walks upstream."""
-        source: Source = backend.session
+        source = backend.source
         value_hash = require_id(source, "Value", self.path.partition("/")[2])
         self.path = f"upstreams/{value_hash}"
         ((_key, preview),) = previews(source, [value_hash])
@@ -54,7 +54,7 @@ class UpstreamScreen(RedunScreen):
         """The value."""
         from redun.backends.db.orm import Value
 
-        value_hash = require_id(backend.session, "Value", self.path.partition("/")[2])
+        value_hash = require_id(backend.source, "Value", self.path.partition("/")[2])
         return {"value": backend.session.get(Value, value_hash)}
 
 

@@ -46,21 +46,21 @@ class ValueScreen(RedunScreen):
 
     def read(self, backend: RedunBackendDb) -> Content:
         """Reads all there is to tell."""
-        session = backend.session
-        value_hash = self._record_id(session)
+        source = backend.source
+        value_hash = self._record_id(source)
         self.path = f"values/{value_hash}"
-        views = Views(session)
+        views = Views(source)
         (view,) = views.values([value_hash])
         kind = "File" if view.path is not None else "Value"
         rows = [heading(f"{kind} {value_hash} {view.path or view.type}")]
         rows.append(tag_row("Tags", view.tags))
         rows += [line(f"Link: {name} {address}", address) for name, address in tag_links(view.tags)]
         rows.append(line())
-        rows += _job_links(session, value_hash)
+        rows += _job_links(source, value_hash)
         rows.append(line("  Upstream dataflow", f"upstreams/{value_hash}"))
-        rows += _subvalue_rows(session, views, value_hash)
+        rows += _subvalue_rows(source, views, value_hash)
         rows.append(line())
-        rows += _shown_rows(session, view)
+        rows += _shown_rows(source, view)
         return Content.of_rows(rows)
 
     def repl_names(self, backend: RedunBackendDb) -> dict[str, Any]:
