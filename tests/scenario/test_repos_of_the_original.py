@@ -1,102 +1,47 @@
-"""Repos that releases of the original wrote hit in ours, and the other way round.
-
-The releases are installed from the package index, each into an environment of its own, which is kept in
-the user's cache directory. Without the index the tests are skipped.
-"""
+"""Repos that releases of the original wrote hit in ours, and the other way round."""
 
 from __future__ import annotations
 
-import fcntl
-import os
 import shutil
 import sqlite3
-import subprocess
-import sys
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 pytestmark = pytest.mark.slow
 
-GOLDEN = Path(__file__).parents[1] / "golden" / "original"
-KINDS = GOLDEN / "kinds.py"
+KINDS = Path(__file__).parents[1] / "golden" / "original" / "kinds.py"
 COMPILE = Path(__file__).parents[2] / "examples" / "compile"
 
-#: The revision of the schema that each release writes.
-RELEASES = {"0.8.0": "cc4f663817b6", "0.25.0": "0bee3d6dba76", "0.44.1": "0bee3d6dba76"}
 NEWEST = "0.44.1"
+#: The version of the schema that each release writes. The index has no release that writes another.
+RELEASES = {"0.8.0": "3.1", "0.22.0": "3.3", "0.25.0": "3.5", NEWEST: "3.5"}
+REVISIONS = {
+    "2.0": "647c510a77b1",
+    "2.1": "30ffbaee18cd",
+    "2.2": "71ec303c90e4",
+    "2.3": "d4af139b6f53",
+    "3.0": "cd2d53191748",
+    "3.1": "cc4f663817b6",
+    "3.2": "eb7b95e4e8bf",
+    "3.3": "f68b3aaee9cc",
+    "3.4": "3b0a6e67cc58",
+    "3.5": "0bee3d6dba76",
+}
+#: Repos of the original: the release that wrote one, and the version its own `db downgrade` made of it.
+REPOS = {
+    **{release: (release, None) for release in RELEASES},
+    **{f"{NEWEST} at {version}": (NEWEST, version) for version in REVISIONS if version != "3.5"},
+}
 
-#: Read while tests are collected: during tests the cache directory is another.
-ENVIRONMENTS = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "redun-tests"
-
-OLD_LEVEL = {"0.8.0": "old"}
-
-
-@dataclass(frozen=True)
-class Program:
-    """A release, or ours: runs commands in a directory."""
-
-    path: Path
-    level: str = "new"
-
-    def __call__(self, directory: Path, *words: str) -> str:
-        """Runs a command and returns all it printed; it must succeed."""
-        kept = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR")
-        environment = {name: os.environ[name] for name in kept if name in os.environ}
-        environment["KINDS_LEVEL"] = self.level
-        if self.path == OURS and "PYTHONPATH" in os.environ:
-            environment["PYTHONPATH"] = os.environ["PYTHONPATH"]
-        done = subprocess.run(
-            [str(self.path), *words],
-            cwd=directory,
-            env=environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            timeout=300,
-        )
-        assert done.returncode == 0, done.stdout
-        return done.stdout
-
-
-OURS = Path(sys.executable).parent / "redun"
-
-
-def install(release: str) -> Program:
-    """The program of a release, installed the first time it is asked for."""
-    version = f"{sys.version_info.major}.{sys.version_info.minor}"
-    place = ENVIRONMENTS / f"redun-{release}-py{version}"
-    ENVIRONMENTS.mkdir(parents=True, exist_ok=True)
-    with (ENVIRONMENTS / f"{place.name}.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not (place / "complete").exists():
-            shutil.rmtree(place, ignore_errors=True)
-            subprocess.run([sys.executable, "-m", "venv", str(place)], check=True)
-            # Everything is pinned, so nothing needs to be resolved.
-            wanted = [
-                "--no-compile",
-                "--no-deps",
-                "-r",
-                str(GOLDEN / f"requirements-{release}.txt"),
-            ]
-            pip = [str(place / "bin" / "pip"), "install", "--quiet", *wanted]
-            done = subprocess.run(pip, capture_output=True, text=True)
-            if done.returncode != 0:
-                pytest.skip(f"redun {release} cannot be installed: {done.stderr[-300:]}")
-            (place / "complete").touch()
-    return Program(place / "bin" / "redun", OLD_LEVEL.get(release, "new"))
+Original = Callable[[str], Any]
+Ours = Callable[..., Any]
 
 
 @pytest.fixture(scope="module")
-def original() -> Callable[[str], Program]:
-    """Gives the program of a release."""
-    return install
-
-
-@pytest.fixture(scope="module")
-def written(original, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+def written(original: Original, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
     """Gives a directory in which a release has run the workflow of all kinds once."""
     made: dict[str, Path] = {}
 
@@ -113,17 +58,25 @@ def written(original, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str
 
 
 @pytest.fixture
-def copy_of(written, tmp_path: Path) -> Callable[[str], Path]:
+def copy_of(
+    original: Original, written: Callable[[str], Path], tmp_path: Path
+) -> Callable[[str], Path]:
     """Gives a copy of such a directory; files keep their times, which are in their hashes."""
 
-    def copy(release: str) -> Path:
-        return Path(shutil.copytree(written(release), tmp_path / "copy"))
+    def copy(name: str) -> Path:
+        release, version = REPOS[name]
+        directory = Path(shutil.copytree(written(release), tmp_path / "copy"))
+        if version is not None:
+            original(release)(directory, "db", "downgrade", version)
+        revision = REVISIONS[version or RELEASES[release]]
+        assert database(directory, "SELECT version_num FROM alembic_version") == [(revision,)]
+        return directory
 
     return copy
 
 
 @pytest.fixture
-def ours_written(tmp_path: Path) -> Path:
+def ours_written(ours: Ours, tmp_path: Path) -> Path:
     """A directory in which ours has run the workflow, in a repo with the original's hashes."""
     directory = tmp_path / "ours"
     (directory / ".redun").mkdir(parents=True)
@@ -131,7 +84,7 @@ def ours_written(tmp_path: Path) -> Path:
         "[backend]\ndb_uri = sqlite:///redun.db\nhash_scheme = redun1\n"
     )
     shutil.copy(KINDS, directory)
-    Program(OURS)(directory, "run", "kinds.py", "main")
+    ours()(directory, "run", "kinds.py", "main")
     assert take_ran(directory)
     return directory
 
@@ -145,6 +98,7 @@ def take_ran(directory: Path) -> list[str]:
 
 
 def database(directory: Path, query: str) -> list[tuple]:
+    """The rows of a query on the repo of a directory."""
     connection = sqlite3.connect(directory / ".redun" / "redun.db")
     try:
         return connection.execute(query).fetchall()
@@ -152,44 +106,50 @@ def database(directory: Path, query: str) -> list[tuple]:
         connection.close()
 
 
-@pytest.mark.parametrize("release", RELEASES)
-def test_ours_hits_in_a_repo_of_the_original(copy_of, release: str) -> None:
-    directory, ours = copy_of(release), Program(OURS, OLD_LEVEL.get(release, "new"))
-    assert database(directory, "SELECT version_num FROM alembic_version") == [(RELEASES[release],)]
+@pytest.mark.parametrize("name", REPOS)
+def test_ours_hits_in_a_repo_of_the_original(
+    copy_of: Callable[[str], Path], original: Original, ours: Ours, name: str
+) -> None:
+    directory, level = copy_of(name), original(REPOS[name][0]).level
     values = set(database(directory, "SELECT value_hash, value FROM value"))
-    printed = ours(directory, "run", "kinds.py", "main")
-    assert take_ran(directory) == [], printed
+    printed = ours(level).run(directory, "run", "kinds.py", "main")
+    assert (printed.returncode, take_ran(directory)) == (0, []), printed.stderr
     # What was there is as it was, and nothing that is equal was added under another hash.
     after = set(database(directory, "SELECT value_hash, value FROM value"))
     assert values <= after
     assert database(directory, "SELECT value FROM redun_setting") == [("redun1",)]
 
 
-@pytest.mark.parametrize("release", RELEASES)
-def test_ours_shows_a_repo_of_the_original(copy_of, release: str) -> None:
-    directory, ours = copy_of(release), Program(OURS)
-    ours(directory, "db", "upgrade")
-    assert "kinds.py main" in ours(directory, "log")
+@pytest.mark.parametrize("name", [*RELEASES, f"{NEWEST} at 3.4", f"{NEWEST} at 2.0"])
+def test_ours_shows_a_repo_of_the_original(
+    copy_of: Callable[[str], Path], ours: Ours, name: str
+) -> None:
+    directory, program = copy_of(name), ours()
+    program(directory, "db", "upgrade")
+    # Versions before 3.0 know no executions but those that are made up for their root jobs.
+    assert name.endswith("2.0") or "kinds.py main" in program(directory, "log")
     counts = {"Execution": 1, "Job": 50, "CallNode": 40, "Task": 25, "Value": 90}
-    lines = ours(directory, "log", "--all", "--count").splitlines()
+    lines = program(directory, "log", "--all", "--count").splitlines()
     found = {line.split()[1]: int(line.split()[0]) for line in lines if line.strip()}
     assert all(found[name] >= at_least - 5 for name, at_least in counts.items()), found
-    assert ours(directory, "log", "--all", "--detail").count("Upstream dataflow:") > 90
-    assert len(ours(directory, "log", "--all", "--format", "json").splitlines()) > 200
+    assert program(directory, "log", "--all", "--detail").count("Upstream dataflow:") > 90
+    assert len(program(directory, "log", "--all", "--format", "json").splitlines()) > 200
 
 
-def test_the_original_hits_in_a_repo_of_ours(original, ours_written: Path) -> None:
+def test_the_original_hits_in_a_repo_of_ours(
+    original: Original, ours: Ours, ours_written: Path
+) -> None:
     program = original(NEWEST)
     assert "kinds.py main" in program(ours_written, "log")
     assert "Unpicklable" not in program(ours_written, "log", "--job", "--task")
-    printed = program(ours_written, "run", "kinds.py", "main")
-    assert take_ran(ours_written) == [], printed
+    printed = program.run(ours_written, "run", "kinds.py", "main")
+    assert (printed.returncode, take_ran(ours_written)) == (0, []), printed.stderr
     # And ours again, after the original wrote to it.
-    Program(OURS)(ours_written, "run", "kinds.py", "main")
+    ours()(ours_written, "run", "kinds.py", "main")
     assert take_ran(ours_written) == []
 
 
-def test_both_write_the_same_hashes(written, ours_written: Path) -> None:
+def test_both_write_the_same_hashes(written: Callable[[str], Path], ours_written: Path) -> None:
     """Equal values, tasks and evaluations have equal keys, whoever wrote them."""
     theirs = written(NEWEST)
     for query in (
@@ -206,13 +166,13 @@ def test_both_write_the_same_hashes(written, ours_written: Path) -> None:
 
 
 @pytest.mark.parametrize("writer", ["ours", "original"])
-def test_compile_example(original, tmp_path: Path, writer: str) -> None:
+def test_compile_example(original: Original, ours: Ours, tmp_path: Path, writer: str) -> None:
     shutil.copytree(COMPILE, tmp_path / "compile", ignore=shutil.ignore_patterns(".redun"))
     directory = tmp_path / "compile"
     (directory / ".redun").mkdir()
     ini = "[backend]\ndb_uri = sqlite:///redun.db\nvalue_store_path = values\nvalue_store_min_size = 64\n"
     (directory / ".redun" / "redun.ini").write_text(ini)
-    programs = [original(NEWEST), Program(OURS)]
+    programs = [original(NEWEST), ours()]
     if writer == "ours":
         programs.reverse()
         (directory / ".redun" / "redun.ini").write_text(ini + "hash_scheme = redun1\n")
@@ -220,8 +180,9 @@ def test_compile_example(original, tmp_path: Path, writer: str) -> None:
     programs[0](directory, "run", script, "make")
     built = {path.name: path.stat().st_mtime_ns for path in directory.glob("*.o")}
     assert built
-    printed = programs[1](directory, "run", script, "make")
-    assert "Run " not in printed
+    printed = programs[1].run(directory, "run", script, "make")
+    assert printed.returncode == 0
+    assert "Run " not in printed.stderr
     assert {path.name: path.stat().st_mtime_ns for path in directory.glob("*.o")} == built
     assert list((directory / ".redun" / "values").glob("*/*"))
     assert "prog" in programs[1](directory, "log", "--file")
