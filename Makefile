@@ -14,7 +14,8 @@ RUST   := $(shell find src -name '*.rs' 2>/dev/null) Cargo.toml Cargo.lock
 demo: $(EXT)
 	@bash examples/demo.sh $(abspath $(BIN))
 
-test: lint test-rust test-python
+test: ON_BOTH = -m "not each_repo"
+test: lint test-rust test-python test-postgresql
 
 check: test
 
@@ -54,9 +55,10 @@ test-rust:
 test-python: $(EXT)
 	$(BIN)/python -m pytest -n 2 --quiet
 
-# All tests with a repo on PostgreSQL; without it most use SQLite, and those about repos use both.
+# The tests that have a repo, on PostgreSQL instead of SQLite. Those about repos (`each_repo`) are on both
+# in `test-python` already, so that `make test` leaves them out here.
 test-postgresql: $(EXT)
-	$(BIN)/python -m pytest -n 2 --quiet --repo=postgresql
+	$(BIN)/python -m pytest -n 2 --quiet --repo=postgresql $(ON_BOTH)
 
 bench: $(EXT)
 	cargo bench --quiet

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -18,7 +18,7 @@ import pytest
 if TYPE_CHECKING:
     from redun.scheduler import Scheduler
 
-pytest_plugins = ["redun_postgres"]
+pytest_plugins = ["redun_postgres", "redun_original"]
 
 REDUN = Path(sys.executable).parent / "redun"
 
@@ -59,25 +59,44 @@ def workdir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
-def scheduler(repo_uri: str) -> Iterator[Scheduler]:
-    """A scheduler on a repo of its own, in memory unless PostgreSQL is asked for."""
+def make_scheduler(
+    repo_kind: str, new_repo: Callable[[str], str]
+) -> Iterator[Callable[..., Scheduler]]:
+    """Makes schedulers, each on a repo of its own, in memory unless PostgreSQL is asked for.
+
+    ``make_scheduler(sections, queue="fifo")``: sections of the configuration, arguments of `Scheduler`.
+    """
     from redun.config import Config
     from redun.scheduler import Scheduler
 
-    if repo_uri.startswith("sqlite"):
-        scheduler = Scheduler()
-    else:
-        scheduler = Scheduler(config=Config({"backend": {"db_uri": repo_uri}}))
-        scheduler.load()
-    yield scheduler
-    scheduler.backend.close()
+    made: list[Scheduler] = []
+
+    def make(sections: Mapping[str, Any] | None = None, **arguments: Any) -> Scheduler:
+        config = dict(sections or {})
+        if repo_kind == "postgresql":
+            uri = new_repo(f"scheduler {len(made)}")
+            config["backend"] = {"db_uri": uri, **config.get("backend", {})}
+        made.append(Scheduler(config=Config(config) if config else None, **arguments))
+        if repo_kind == "postgresql":
+            made[-1].load()
+        return made[-1]
+
+    yield make
+    for scheduler in made:
+        scheduler.backend.close()
 
 
 @pytest.fixture
-def cli() -> Cli:
+def scheduler(make_scheduler: Callable[..., Scheduler]) -> Scheduler:
+    """A scheduler on a repo of its own, in memory unless PostgreSQL is asked for."""
+    return make_scheduler()
+
+
+@pytest.fixture
+def cli(configure: Callable[..., None]) -> Cli:
     """Run the real ``redun`` program in a process of its own: ``cli("run", "wf.py", "main")``.
 
-    It runs in the current directory unless ``cwd`` is given; ``env`` is added to the environment,
+    Its repo is `programs_repo`, unless the test names another. It runs in the current directory unless ``cwd`` is given; ``env`` is added to the environment,
     from which all ``REDUN_*`` variables were taken. ``timeout`` is in seconds.
     """
 
@@ -88,6 +107,7 @@ def cli() -> Cli:
         stdin: str = "",
         timeout: float = 120,
     ) -> CliResult:
+        configure(*args)
         done = subprocess.run(
             [str(REDUN), *map(str, args)],
             cwd=cwd,

@@ -29,7 +29,10 @@ Program = Callable[..., Outcome]
 
 @pytest.fixture
 def program(
-    workdir: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    workdir: Path,
+    configure: Callable[..., None],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> Iterator[Program]:
     """Run the ``redun`` program within this process, in an empty directory.
 
@@ -44,6 +47,7 @@ def program(
     path, modules, level = list(sys.path), set(sys.modules), logger.level
 
     def run(*words: object) -> Outcome:
+        configure(*words)
         capsys.readouterr()
         code = Invocation(["redun", *map(str, words)]).run()
         out, err = capsys.readouterr()
@@ -56,6 +60,24 @@ def program(
         origin = getattr(sys.modules[name], "__file__", None) or ""
         if origin.startswith(str(workdir)):
             del sys.modules[name]
+
+
+@pytest.fixture
+def write_config(tmp_path: Path, new_repo: Callable[..., str]) -> Callable[..., str]:
+    """Write a configuration with a new repo: ``write_config("[tags]\nteam = a\n", "there")``.
+
+    It is that of the directory, by default the one of the test. Lines for `[backend]` come first. The value
+    is the URI of the repo.
+    """
+
+    def write(text: str = "", directory: str = ".") -> str:
+        config = tmp_path / directory / ".redun"
+        config.mkdir(parents=True, exist_ok=True)
+        uri = new_repo(str(Path(directory, ".redun", "redun.db")))
+        (config / "redun.ini").write_text(f"[backend]\ndb_uri = {uri}\n{text}")
+        return uri
+
+    return write
 
 
 @pytest.fixture
@@ -203,9 +225,23 @@ def counting_source() -> Callable[[Any], Any]:
 
 
 @pytest.fixture
-def recorded_repo(tmp_path: Path) -> str:
-    """The URI of a repo that the reference implementation wrote."""
+def recorded_repo(repo_kind: str, request: pytest.FixtureRequest) -> str:
+    """The URI of a repo that the reference implementation wrote. Not to be changed."""
+    postgresql = repo_kind == "postgresql"
+    uri: str = request.getfixturevalue(
+        "golden_postgresql_uri" if postgresql else "own_recorded_repo"
+    )
+    return uri
+
+
+@pytest.fixture
+def own_recorded_repo(tmp_path: Path, repo_kind: str, request: pytest.FixtureRequest) -> str:
+    """The URI of a copy of that repo, which the test may change."""
     import sqlite3
+
+    if repo_kind == "postgresql":
+        uri: str = request.getfixturevalue("own_golden_postgresql_uri")
+        return uri
 
     golden = Path(__file__).parents[1] / "golden" / "log" / "repo.sql"
     connection = sqlite3.connect(tmp_path / "recorded.db")

@@ -127,7 +127,7 @@ def test_setup_help_without_a_setup_function(program) -> None:
 
 
 @pytest.fixture
-def setup_config(workdir: Path) -> Path:
+def setup_config(workdir: Path, write_config) -> Path:
     """A configuration with a setup function, which counts from the working directory."""
     (workdir / "setup.py").write_text(
         textwrap.dedent(
@@ -140,13 +140,11 @@ def setup_config(workdir: Path) -> Path:
             """
         )
     )
-    directory = workdir / ".redun"
-    directory.mkdir()
-    (directory / "redun.ini").write_text("[scheduler]\nsetup_scheduler = setup.py::make\n")
+    write_config("[scheduler]\nsetup_scheduler = setup.py::make\n")
     (workdir / "flow.py").write_text(
         "from redun import task\nredun_namespace = 'demo'\n@task()\ndef main():\n    return 1\n"
     )
-    return directory / "redun.ini"
+    return workdir / ".redun" / "redun.ini"
 
 
 def test_setup_help(program, setup_config) -> None:

@@ -80,7 +80,7 @@ def change(uri: str, statement: str, **values: object) -> None:
     backend.close()
 
 
-@pytest.mark.parametrize("repo_kind", ["sqlite", "postgresql"], indirect=True)
+@pytest.mark.each_repo
 def test_all_screens_on_both_databases(console: Console, uri: str) -> None:
     async def walk(at: Any) -> None:
         assert "[lab] run lab.py main" in at.text
@@ -211,7 +211,7 @@ def test_control_characters_and_markup_are_shown_as_they_are(console: Console, u
 
 def test_a_database_that_fails_is_told(console: Console, uri: str) -> None:
     async def walk(at: Any) -> None:
-        change(uri, "DROP TABLE tag")
+        change(uri, "ALTER TABLE tag RENAME TO lost")
         assert "error: " in await at.press("ctrl+r")
         assert "Traceback" not in at.text
 
@@ -296,7 +296,7 @@ def fill(uri: str, fan_out: int) -> str:
     return ids[-1]
 
 
-@pytest.mark.parametrize("repo_kind", ["sqlite", "postgresql"], indirect=True)
+@pytest.mark.each_repo
 @pytest.mark.parametrize("fan_out", [7, JOBS])
 def test_a_page_of_a_large_execution_is_read_in_few_rows(
     console: Console,

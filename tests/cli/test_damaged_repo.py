@@ -2,32 +2,37 @@
 
 from __future__ import annotations
 
-import sqlite3
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-GOLDEN = Path(__file__).parents[1] / "golden" / "log"
-
 INSTANCE = b"\x80\x03cgone\nThing\n)\x81."
 
-DAMAGES = {
-    "values are in a store that is gone": "UPDATE value SET value = x''",
-    "classes are unknown": (
-        f"UPDATE value SET type = 'gone.Thing', value = X'{INSTANCE.hex()}' WHERE type != 'redun.File'"
-    ),
-    "values are cut": "UPDATE value SET value = substr(value, 1, 9)",
-    "jobs have not ended": "UPDATE job SET end_time = NULL, call_hash = NULL",
-    "executions have no root job": "UPDATE execution SET job_id = 'gone'",
-    "handles go round": (
-        "INSERT INTO handle SELECT value_hash, 'h', value_hash, 'k', 1 FROM value LIMIT 2;"
-        "INSERT INTO handle_edge SELECT a.hash, b.hash FROM handle a, handle b"
-    ),
-    "calls call themselves": (
-        "INSERT OR IGNORE INTO call_edge SELECT child_id, parent_id, 90 FROM call_edge;"
-        "INSERT OR IGNORE INTO argument_result SELECT arg_hash, call_hash FROM argument"
-    ),
+DAMAGES: dict[str, list[tuple[str, tuple[Any, ...]]]] = {
+    "values are in a store that is gone": [("UPDATE value SET value = ?", (b"",))],
+    "classes are unknown": [
+        ("UPDATE value SET type = 'gone.Thing', value = ? WHERE type != 'redun.File'", (INSTANCE,))
+    ],
+    "values are cut": [("UPDATE value SET value = substr(value, 1, 9)", ())],
+    "jobs have not ended": [("UPDATE job SET end_time = NULL, call_hash = NULL", ())],
+    "executions have no root job": [("UPDATE execution SET job_id = 'gone'", ())],
+    "handles go round": [
+        ("INSERT INTO handle SELECT value_hash, 'h', value_hash, 'k', TRUE FROM value LIMIT 2", ()),
+        ("INSERT INTO handle_edge SELECT a.hash, b.hash FROM handle a, handle b", ()),
+    ],
+    "calls call themselves": [
+        (
+            "INSERT INTO call_edge SELECT child_id, parent_id, 90 FROM call_edge WHERE TRUE "
+            "ON CONFLICT DO NOTHING",
+            (),
+        ),
+        (
+            "INSERT INTO argument_result SELECT arg_hash, call_hash FROM argument WHERE TRUE "
+            "ON CONFLICT DO NOTHING",
+            (),
+        ),
+    ],
 }
 
 COMMANDS = [
@@ -44,16 +49,14 @@ COMMANDS = [
 
 @pytest.mark.parametrize("damage", DAMAGES)
 @pytest.mark.filterwarnings("ignore:Value data is missing")
-def test_everything_is_shown(workdir: Path, program: Any, damage: str) -> None:
+def test_everything_is_shown(
+    workdir: Path, program: Any, own_recorded_repo: str, rows_of: Any, damage: str
+) -> None:
     (workdir / ".redun").mkdir()
-    (workdir / ".redun" / "redun.ini").write_text("[backend]\ndb_uri = sqlite:///redun.db\n")
+    (workdir / ".redun" / "redun.ini").write_text(f"[backend]\ndb_uri = {own_recorded_repo}\n")
     (workdir / "c.txt").touch()
-    connection = sqlite3.connect(workdir / ".redun" / "redun.db")
-    connection.executescript((GOLDEN / "repo.sql").read_text())
-    connection.execute("PRAGMA foreign_keys = OFF")
-    connection.executescript(DAMAGES[damage])
-    connection.commit()
-    connection.close()
+    for statement, params in DAMAGES[damage]:
+        rows_of(own_recorded_repo, statement, *params, check=False)
 
     failed = {}
     for words in COMMANDS:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import sqlite3
+import re
 from pathlib import Path
 
 import pytest
@@ -31,6 +31,7 @@ def test_info(program, repo: Path) -> None:
     assert lines[4:] == ["CLI requires db versions: >=3.5,<4", "CLI compatible with db: True"]
 
 
+@pytest.mark.sqlite  # whose databases are made when they are first used
 def test_info_of_a_missing_database(program) -> None:
     code, out, _ = program("db", "info")
     assert code == 0
@@ -38,6 +39,7 @@ def test_info_of_a_missing_database(program) -> None:
     assert "CLI compatible with db: False" in out
 
 
+@pytest.mark.sqlite  # as above
 def test_versions(program, workdir: Path) -> None:
     code, out, _ = program("db", "versions")
     lines = out.splitlines()
@@ -97,6 +99,7 @@ def test_upgrade_of_an_old_database_needs_upgrade(program, repo: Path) -> None:
     assert "Must use upgrade command to migrate from 3.0 to 3.3." in err
 
 
+@pytest.mark.sqlite  # as above
 def test_log_in_a_new_directory(program) -> None:
     code, _, err = program("log")
     assert code == 1
@@ -104,6 +107,7 @@ def test_log_in_a_new_directory(program) -> None:
     assert "hint: `redun init` creates the database" in err
 
 
+@pytest.mark.sqlite  # whose databases are files
 @pytest.mark.parametrize("words", [["db", "info"], ["init"], ["log"]])
 def test_database_that_is_none(program, repo: Path, words) -> None:
     repo.write_bytes(b"this is no database at all, but a text that is long enough" * 20)
@@ -114,12 +118,12 @@ def test_database_that_is_none(program, repo: Path, words) -> None:
     assert "Traceback" not in err
 
 
-def test_database_that_is_too_new(program, repo: Path) -> None:
-    connection = sqlite3.connect(repo)
-    connection.execute("UPDATE redun_version SET version = 4")
-    connection.execute("UPDATE alembic_version SET version_num = 'ffffffffffff'")
-    connection.commit()
-    connection.close()
+@pytest.mark.each_repo
+def test_database_that_is_too_new(program, repo: Path, rows_of) -> None:
+    uri = re.search("(?m)^db_uri = (.*)", (repo.parent / "redun.ini").read_text())[1]
+    uri = uri.replace("sqlite:///redun.db", f"sqlite:///{repo}")
+    rows_of(uri, "UPDATE redun_version SET version = 4")
+    rows_of(uri, "UPDATE alembic_version SET version_num = 'ffffffffffff'")
     code, _, err = program("init")
     assert code == 1
     assert "too new for this program" in err

@@ -101,6 +101,7 @@ def test_script_that_needs_a_missing_library(program, script) -> None:
     assert f"hint: is `no_such_library` installed for {sys.executable}?" in err
 
 
+@pytest.mark.sqlite  # the repo that is made in a new directory
 def test_import_failure_leaves_no_config(program, script, workdir: Path) -> None:
     script("1 / 0\n")
     program("run", "wf.py", "main")
@@ -212,6 +213,7 @@ def test_task_with_an_unknown_executor(program, script) -> None:
     assert_clear(err)
 
 
+@pytest.mark.sqlite  # whose databases are files
 def test_database_in_a_missing_directory(program, script, workdir: Path) -> None:
     script("@task()\ndef main():\n    return 1\n")
     (workdir / ".redun").mkdir()
@@ -222,6 +224,7 @@ def test_database_in_a_missing_directory(program, script, workdir: Path) -> None
     assert_clear(err)
 
 
+@pytest.mark.sqlite  # as above
 def test_database_that_is_none(program, script, workdir: Path) -> None:
     script("@task()\ndef main():\n    return 1\n")
     (workdir / ".redun").mkdir()

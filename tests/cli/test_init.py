@@ -21,6 +21,7 @@ from redun.scheduler_config import DEFAULT_REDUN_INI
 NEW_INI = DEFAULT_REDUN_INI.format(db_uri="sqlite:///redun.db")
 
 
+@pytest.mark.sqlite  # the repo that is made in a new directory
 def test_init_creates_config_and_database(program, workdir: Path) -> None:
     code, out, _ = program("init")
     assert (code, out) == (0, "Initialized redun repository: .redun\n")

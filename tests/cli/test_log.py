@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import io
 import json
-import sqlite3
 import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -37,6 +38,13 @@ class Printed:
 Log = Callable[..., Printed]
 
 
+def in_utc(stored: Any) -> str:
+    """A time as SQLite stores it."""
+    if isinstance(stored, str):
+        return stored
+    return f"{stored.astimezone(dt.timezone.utc):%Y-%m-%d %H:%M:%S.%f}"
+
+
 def use_timezone(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     monkeypatch.setenv("TZ", name)
     time.tzset()
@@ -55,17 +63,18 @@ def utc(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 @pytest.fixture
-def repo(workdir: Path, utc: None, repo_kind: str, request: pytest.FixtureRequest) -> Path:
+def uri(request: pytest.FixtureRequest) -> str:
+    """The URI of the recorded repo, a copy of it if the test uses `sql`."""
+    own = "sql" in request.fixturenames
+    found: str = request.getfixturevalue("own_recorded_repo" if own else "recorded_repo")
+    return found
+
+
+@pytest.fixture
+def repo(workdir: Path, utc: None, uri: str) -> Path:
     """The current directory, with the recorded repo and some of its files."""
     config = workdir / ".redun"
     config.mkdir()
-    uri = "sqlite:///redun.db"
-    if repo_kind == "sqlite":
-        connection = sqlite3.connect(config / "redun.db")
-        connection.executescript((GOLDEN / "repo.sql").read_text())
-        connection.close()
-    else:
-        uri = request.getfixturevalue("golden_postgresql_uri")
     (config / "redun.ini").write_text(f"[backend]\ndb_uri = {uri}\n")
     for name in FILES:
         (workdir / name).touch()
@@ -87,10 +96,13 @@ def log(repo: Path, capsys: pytest.CaptureFixture[str]) -> Log:
     return run
 
 
+Sql = Callable[..., list[tuple[Any, ...]]]
+
+
 @pytest.fixture
-def db(repo: Path) -> sqlite3.Connection:
-    """The repo's database."""
-    return sqlite3.connect(repo / ".redun" / "redun.db")
+def sql(uri: str, rows_of: Any) -> Sql:
+    """Runs a statement on the repo."""
+    return partial(rows_of, uri)
 
 
 @pytest.mark.each_repo
@@ -131,12 +143,12 @@ def test_full_name_finds_a_task(log: Log) -> None:
     assert log("--exec", "shop.inc").stdout == ""
 
 
-def test_ambiguous_prefix_shows_all_and_says_so(log: Log, db: sqlite3.Connection) -> None:
+def test_ambiguous_prefix_shows_all_and_says_so(log: Log, sql: Sql) -> None:
     tables = ("job id", "call_node call_hash", "task hash", "value value_hash", "execution id")
     ids = {
         row[0]
         for table, column in map(str.split, tables)
-        for row in db.execute(f"SELECT {column} FROM {table} WHERE {column} LIKE '0%'")
+        for row in sql(f"SELECT {column} FROM {table} WHERE {column} LIKE '0%'")
     }
     jobs = {record_id for record_id in ids if "-" in record_id}
 
@@ -157,8 +169,9 @@ def test_task_and_its_value_are_one_record(log: Log) -> None:
     assert printed.stderr == ""
 
 
-def test_latest_of_an_empty_repo_is_nothing(log: Log, db: sqlite3.Connection) -> None:
-    db.executescript("DELETE FROM job; DELETE FROM execution")
+def test_latest_of_an_empty_repo_is_nothing(log: Log, sql: Sql) -> None:
+    sql("DELETE FROM job", check=False)
+    sql("DELETE FROM execution", check=False)
 
     printed = log("-")
 
@@ -286,14 +299,15 @@ def test_several_ids_are_shown_one_after_the_other(log: Log) -> None:
     assert both == log("inc").stdout + log("main").stdout
 
 
+@pytest.mark.sqlite  # which compares letters of either case with LIKE
 def test_upper_case_prefix_finds_a_hash(log: Log) -> None:
     call = CASES["call_node"][0]
 
     assert log(call[:10].upper()).stdout == log(call[:10]).stdout != ""
 
 
-def test_variadic_arguments_have_names_in_the_dataflow(log: Log, db: sqlite3.Connection) -> None:
-    (call,) = db.execute("SELECT call_hash FROM call_node WHERE task_name = 'shop.rest'").fetchone()
+def test_variadic_arguments_have_names_in_the_dataflow(log: Log, sql: Sql) -> None:
+    ((call,),) = sql("SELECT call_hash FROM call_node WHERE task_name = 'shop.rest'")
 
     shown = log(call).stdout
 
@@ -313,29 +327,26 @@ def test_file_listing_as_json_gives_values(log: Log) -> None:
     assert {record["subtype"]["path"] for record in records} >= {"a.txt", "in.txt"}
 
 
-def test_detail_as_json_keeps_call_order(log: Log, db: sqlite3.Connection) -> None:
+def test_detail_as_json_keeps_call_order(log: Log, sql: Sql) -> None:
     query = (
         "SELECT child_id FROM call_edge JOIN call_node ON call_hash = parent_id "
         "WHERE task_name = 'shop.files' ORDER BY call_order"
     )
-    order = [row[0] for row in db.execute(query)]
-    (call,) = db.execute(
-        "SELECT call_hash FROM call_node WHERE task_name = 'shop.files'"
-    ).fetchone()
+    order = [row[0] for row in sql(query)]
+    call = sql("SELECT call_hash FROM call_node WHERE task_name = 'shop.files'")[0][0]
 
     record = json.loads(log(call, "--format", "json").stdout)
 
     assert record["children"] == order
 
 
-def test_all_times_are_local(
-    log: Log, db: sqlite3.Connection, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_all_times_are_local(log: Log, sql: Sql, monkeypatch: pytest.MonkeyPatch) -> None:
     use_timezone(monkeypatch, "Asia/Tokyo")
-    (stored,) = db.execute(
+    found = sql(
         "SELECT start_time FROM job JOIN task ON task.hash = task_hash WHERE name = 'inc' "
         "ORDER BY start_time"
-    ).fetchone()
+    )
+    stored = in_utc(found[0][0])
     hour = (int(stored[11:13]) + 9) % 24
 
     assert f"{hour:02}{stored[13:19]}:" in log("--job", "--task-name", "inc").stdout.split("\n")[-2]
@@ -344,19 +355,19 @@ def test_all_times_are_local(
     assert table.split()[4].startswith(f"{hour:02}:")
 
 
-def test_duration_over_a_day_counts_the_hours_on(log: Log, db: sqlite3.Connection) -> None:
+def test_duration_over_a_day_counts_the_hours_on(log: Log, sql: Sql, repo_kind: str) -> None:
     job = CASES["done_job"][0]
-    (start,) = db.execute("SELECT start_time FROM job WHERE id = ?", (job,)).fetchone()
-    later = "UPDATE job SET end_time = datetime(?, '+50 hours', '+2 minutes') WHERE id = ?"
-    db.execute(later, (start[:19] + ".000000", job))
-    db.execute("UPDATE job SET start_time = ? WHERE id = ?", (start[:19] + ".000000", job))
-    db.commit()
+    start = dt.datetime(2026, 1, 2, 3, 4, 5)
+    end = start + dt.timedelta(hours=50, minutes=2)
+    zone = "" if repo_kind == "sqlite" else "+00"
+    times = [f"{time:%Y-%m-%d %H:%M:%S.%f}{zone}" for time in (start, end)]
+    sql("UPDATE job SET start_time = ?, end_time = ? WHERE id = ?", *times, job)
 
     assert "Duration: 50:02:00.00" in log(job).stdout
 
 
 def test_looking_runs_no_code_out_of_the_repo(
-    log: Log, db: sqlite3.Connection, repo: Path, monkeypatch: pytest.MonkeyPatch
+    log: Log, sql: Sql, repo: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (repo / "shop.py").write_text("raise SystemExit('imported')\n")
     monkeypatch.syspath_prepend(str(repo))
@@ -382,17 +393,20 @@ def test_looking_runs_no_code_out_of_the_repo(
     assert "\ngetpid()\n" in shown
 
 
-def test_deep_tree_of_jobs_is_shown(log: Log, db: sqlite3.Connection) -> None:
-    (task,) = db.execute("SELECT hash FROM task WHERE name = 'inc'").fetchone()
+def test_deep_tree_of_jobs_is_shown(log: Log, sql: Sql) -> None:
+    task = sql("SELECT hash FROM task WHERE name = 'inc'")[0][0]
     depth = 3000
-    time_text = "2030-01-01 00:00:00.000000"
-    db.execute("INSERT INTO execution VALUES ('deep', '[\"redun\", \"run\"]', 'job-0', NULL)")
-    rows = [
-        (f"job-{n}", time_text, time_text, task, 0, None, f"job-{n - 1}" if n else None, "deep")
-        for n in range(depth)
-    ]
-    db.executemany("INSERT INTO job VALUES (?, ?, ?, ?, ?, ?, ?, ?)", rows)
-    db.commit()
+    columns = "id, start_time, end_time, task_hash, cached, parent_id, execution_id"
+    sql(
+        f"INSERT INTO job ({columns}) WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL "
+        "SELECT i + 1 FROM n WHERE i + 1 < ?) SELECT 'job-' || i, '2030-01-01 00:00:00.000000', "
+        "'2030-01-01 00:00:00.000000', ?, FALSE, "
+        "CASE WHEN i > 0 THEN 'job-' || (i - 1) END, 'deep' FROM n",
+        depth,
+        task,
+        check=False,
+    )
+    sql("INSERT INTO execution (id, args, job_id) VALUES ('deep', '[\"redun\", \"run\"]', 'job-0')")
 
     lines = log("deep").stdout.splitlines()
 
@@ -402,9 +416,9 @@ def test_deep_tree_of_jobs_is_shown(log: Log, db: sqlite3.Connection) -> None:
 
 
 def test_listing_jobs_takes_a_fixed_number_of_statements(
-    repo: Path, counting_source: Callable[[Any], Any]
+    uri: str, counting_source: Callable[[Any], Any]
 ) -> None:
-    with closing(RedunBackendDb(f"sqlite:///{repo}/.redun/redun.db")) as backend:
+    with closing(RedunBackendDb(uri)) as backend:
         backend.load(migrate=False)
         counts = []
         for number in (1, 10, 37):

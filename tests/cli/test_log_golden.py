@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -63,21 +62,21 @@ MODES = {
 
 
 @pytest.fixture
-def repo(script: Callable[..., Path], program: Any, workdir: Path) -> Path:
+def repo(
+    script: Callable[..., Path], program: Any, workdir: Path, programs_repo: str, rows_of: Any
+) -> Path:
     """Three runs: one failed after a retry, one killed in the middle, one from the cache."""
     script(WORKFLOW)
     user = ["--user", "bob", "--exclude-user", "aws", "--exclude-user", "gcp"]
     assert program("run", *user, "wf.py", "main", "--fail", "true").code == 1
     (workdir / "tried").unlink()
     assert program("run", *user, "wf.py", "main").code == 0
-    with sqlite3.connect(workdir / ".redun" / "redun.db") as db:
-        (killed,) = db.execute("SELECT id FROM job ORDER BY start_time DESC LIMIT 1").fetchone()
-        root = "SELECT id FROM job WHERE parent_id IS NULL ORDER BY start_time DESC LIMIT 1"
-        db.execute(
-            f"UPDATE job SET end_time = NULL, call_hash = NULL, cached = 0 WHERE id IN (?, ({root}))",
-            (killed,),
+    for root in ("", "WHERE parent_id IS NULL"):
+        rows_of(
+            programs_repo,
+            "UPDATE job SET end_time = NULL, call_hash = NULL, cached = FALSE WHERE id = "
+            f"(SELECT id FROM job {root} ORDER BY start_time DESC LIMIT 1)",
         )
-    db.close()
     assert program("run", *user, "wf.py", "main").code == 0
     return workdir
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import sqlite3
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -25,31 +25,46 @@ def main(n: int = 3) -> list:
 """
 
 
-#: Database of the other repo.
-THERE = "there/.redun/redun.db"
+#: Makes a repo in a directory; the value is its URI.
+Init = Callable[[str], str]
+#: How many rows a table of a repo has.
+Rows = Callable[[str, str], int]
 
 
 @pytest.fixture
-def repos(program: Any, workdir: Path) -> None:
-    """A repo with one execution, and an empty one that it calls `other`."""
+def init(program: Any, write_config: Callable[..., str]) -> Init:
+    def make(directory: str) -> str:
+        uri = write_config(directory=directory)
+        assert program("init", directory).code == 0
+        return uri
+
+    return make
+
+
+@pytest.fixture
+def here(programs_repo: str) -> str:
+    """The URI of the repo in the current directory."""
+    return programs_repo
+
+
+@pytest.fixture
+def there(program: Any, here: str, init: Init) -> str:
+    """An empty repo that the one here, with one execution, calls `other`: its URI."""
     Path("wf.py").write_text(WORKFLOW)
     assert program("run", "wf.py", "main").code == 0
-    assert program("init", "there").code == 0
+    uri = init("there")
     assert program("repo", "add", "other", "there/.redun").code == 0
+    return uri
 
 
-def rows(table: str, path: str = ".redun/redun.db") -> int:
-    """The number of rows of a table."""
-    connection = sqlite3.connect(path)
-    try:
-        count: int = connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0]
-        return count
-    finally:
-        connection.close()
+@pytest.fixture
+def rows(rows_of: Any) -> Rows:
+    return lambda uri, table: rows_of(uri, f"SELECT count(*) FROM {table}")[0][0]
 
 
+@pytest.mark.sqlite  # what reads and writes it imports no SQLAlchemy
 @pytest.mark.parametrize("words", [["push", "other"], ["pull", "other"], ["push", "other", "-"]])
-def test_repos_on_sqlite_need_no_sqlalchemy(program: Any, repos: Any, words: list[str]) -> None:
+def test_repos_on_sqlite_need_no_sqlalchemy(program: Any, there: str, words: list[str]) -> None:
     """Importing it takes longer than a push with nothing new."""
     if words[0] == "pull":
         assert program("push", "other").code == 0
@@ -63,7 +78,7 @@ assert sys.modules.keys().isdisjoint({{"sqlalchemy", "alembic"}})
         subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
 
 
-def test_push_says_what_it_pushed_by_kind(program: Any, repos: Any) -> None:
+def test_push_says_what_it_pushed_by_kind(program: Any, there: str) -> None:
     would = program("push", "other", "--dry-run")
     assert would.out.startswith("Would push ")
     done = program("push", "other")
@@ -74,18 +89,18 @@ def test_push_says_what_it_pushed_by_kind(program: Any, repos: Any) -> None:
     assert (again.code, again.out) == (0, "Repo 'other' is up to date.\n")
 
 
-def test_pull_fetches_single_executions_that_are_new_here(program: Any, repos: Any) -> None:
+@pytest.mark.sqlite  # a repo that is lost is a file that is lost
+def test_pull_fetches_single_executions_that_are_new_here(
+    program: Any, here: str, there: str, rows: Rows, rows_of: Any
+) -> None:
     assert program("run", "wf.py", "main", "--n", "1").code == 0
     assert program("push", "other").code == 0
     Path(".redun/redun.db").unlink()
     for leftover in Path(".redun").glob("redun.db-*"):
         leftover.unlink()
     assert program("init").code == 0
-    connection = sqlite3.connect(THERE)
-    (newest,) = connection.execute(
-        "SELECT e.id FROM execution e JOIN job j ON j.id = e.job_id ORDER BY j.start_time DESC"
-    ).fetchone()
-    connection.close()
+    query = "SELECT e.id FROM execution e JOIN job j ON j.id = e.job_id ORDER BY start_time DESC"
+    newest = rows_of(there, query)[0][0]
     refused = program("push", "other", newest[:8])
     assert refused.code == 1
     assert f"error: Unknown record ids: {newest[:8]}" in refused.err
@@ -93,32 +108,33 @@ def test_pull_fetches_single_executions_that_are_new_here(program: Any, repos: A
     pulled = program("pull", "other", newest[:8])
     assert pulled.code == 0, pulled.err
     assert pulled.out.endswith("new record(s) from repo 'other'\n")
-    assert rows("execution") == 1
+    assert rows(here, "execution") == 1
     assert program("pull", "other").code == 0
-    assert rows("execution") == 2
+    assert rows(here, "execution") == 2
     assert program("pull", "other").out == "Pulled 0 new record(s) from repo 'other'\n"
 
 
-def test_from_repo_to_repo(program: Any, repos: Any) -> None:
+def test_from_repo_to_repo(program: Any, there: str, init: Init, rows: Rows) -> None:
     assert program("push", "other").code == 0
-    assert program("init", "bar").code == 0
+    bar = init("bar")
     assert program("repo", "add", "bar", "bar/.redun").code == 0
     done = program("--repo", "other", "push", "bar")
     assert done.code == 0, done.err
     assert done.out.startswith("Pushed ")
-    assert rows("execution", "bar/.redun/redun.db") == 1
+    assert rows(bar, "execution") == 1
 
 
-def test_a_bundle_is_a_repo_without_server(program: Any, repos: Any) -> None:
+def test_a_bundle_is_a_repo_without_server(
+    program: Any, there: str, init: Init, rows: Rows
+) -> None:
     pushed = program("push", "shared/work.redun")
     assert pushed.code == 0, pushed.err
     assert program("push", "shared/work.redun").out == "Repo 'shared/work.redun' is up to date.\n"
-    Path("fresh").mkdir()
-    assert program("init", "fresh").code == 0
+    fresh = init("fresh")
     pulled = program("--config", "fresh/.redun", "pull", "shared/work.redun")
     assert pulled.code == 0, pulled.err
     assert pulled.out.split()[1] == pushed.out.split()[1]
-    assert rows("job", "fresh/.redun/redun.db") == 4
+    assert rows(fresh, "job") == 4
 
 
 @pytest.mark.parametrize(
@@ -132,7 +148,7 @@ def test_a_bundle_is_a_repo_without_server(program: Any, repos: Any) -> None:
     ],
 )
 def test_what_can_not_be_done_is_told_in_a_line(
-    program: Any, repos: Any, words: tuple[str, ...], message: str, hint: str
+    program: Any, there: str, words: tuple[str, ...], message: str, hint: str
 ) -> None:
     outcome = program(*words)
     assert outcome.code == 1
@@ -141,18 +157,17 @@ def test_what_can_not_be_done_is_told_in_a_line(
     assert outcome.err.count("error:") == 1
 
 
-def test_other_databases_that_can_not_be_used(program: Any, repos: Any) -> None:
+def test_other_databases_that_can_not_be_used(
+    program: Any, there: str, rows_of: Any, tmp_path: Path
+) -> None:
     assert program("push", "other").code == 0
-    connection = sqlite3.connect(THERE)
-    connection.execute("UPDATE redun_version SET version = 9")
-    connection.execute("UPDATE alembic_version SET version_num = 'ffffffffffff'")
-    connection.commit()
-    connection.close()
+    rows_of(there, "UPDATE redun_version SET version = 9")
+    rows_of(there, "UPDATE alembic_version SET version_num = 'ffffffffffff'")
     outcome = program("push", "other")
     assert outcome.code == 1
     assert outcome.err.startswith("error: Cannot use repo 'other': ")
     assert "hint: " in outcome.err
-    config = Path(THERE).with_name("redun.ini")
+    config = Path("there/.redun/redun.ini")
     config.write_text("[backend]\ndb_uri = sqlite:////no/such/place/redun.db\n")
     outcome = program("pull", "other")
     assert outcome.code == 1

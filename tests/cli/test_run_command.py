@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-import sqlite3
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -30,19 +30,22 @@ def nothing():
 """
 
 
-def rows(workdir: Path, statement: str, *parameters: Any) -> list[tuple[Any, ...]]:
-    """The rows of a query on the repo in a directory."""
-    connection = sqlite3.connect(workdir / ".redun" / "redun.db")
-    try:
-        return connection.execute(statement, parameters).fetchall()
-    finally:
-        connection.close()
+@pytest.fixture
+def rows(new_repo, rows_of) -> Callable[..., list[tuple[Any, ...]]]:
+    """Gives the rows of a query on the repo."""
+    return lambda statement: rows_of(new_repo(".redun/redun.db"), statement)
 
 
-def execution_tags(workdir: Path) -> dict[str, Any]:
-    """Tags of the executions of a repo."""
-    found = rows(workdir, "SELECT key, value FROM tag WHERE entity_type = 'Execution'")
-    return {key: json.loads(value) for key, value in found}
+@pytest.fixture
+def execution_tags(rows, repo_kind: str) -> Callable[[], dict[str, Any]]:
+    """Gives the tags of the executions of the repo."""
+    parse = json.loads if repo_kind == "sqlite" else lambda value: value
+
+    def tags() -> dict[str, Any]:
+        found = rows("SELECT key, value FROM tag WHERE entity_type = 'Execution'")
+        return {key: parse(value) for key, value in found}
+
+    return tags
 
 
 def test_result_goes_to_stdout_and_the_log_to_stderr(program, script) -> None:
@@ -52,7 +55,8 @@ def test_result_goes_to_stdout_and_the_log_to_stderr(program, script) -> None:
     lines = err.splitlines()
     assert all(line.startswith("[redun] ") for line in lines)
     assert lines[0] == f"[redun] redun :: version {version}"
-    assert lines[1] == "[redun] config dir: .redun"
+    assert lines[1].startswith("[redun] config dir: ")
+    assert lines[1].endswith(".redun")
     assert any("Start Execution" in line for line in lines)
     assert "  redun run wf.py main --x 3 --names a b" in err
     assert "demo.main(x=3, names=['a', 'b']) on default" in err
@@ -97,10 +101,10 @@ def test_info_of_a_task(program, script) -> None:
     assert "Start Execution" not in err
 
 
-def test_command_line_is_recorded_as_typed(program, script, workdir: Path) -> None:
+def test_command_line_is_recorded_as_typed(program, script, workdir: Path, rows) -> None:
     script(FLOW)
     program("run", "wf.py", "main", "--x", "3")
-    ((args,),) = rows(workdir, "SELECT args FROM execution")
+    ((args,),) = rows("SELECT args FROM execution")
     assert json.loads(args) == ["redun", "run", "wf.py", "main", "--x", "3"]
 
 
@@ -129,11 +133,11 @@ def test_wrong_words(program, script, words, code: int, error: str) -> None:
     assert "Traceback" not in result.err
 
 
-def test_options_of_run_may_stand_anywhere(program, script, workdir: Path) -> None:
+def test_options_of_run_may_stand_anywhere(program, script, workdir: Path, execution_tags) -> None:
     script(FLOW)
     code, out, _ = program("run", "wf.py", "-t", "a=1", "main", "--x", "2", "-t", "b=c")
     assert (code, out) == (0, "{'names': ['n'], 'x': 4}\n")
-    tags = execution_tags(workdir)
+    tags = execution_tags()
     assert (tags["a"], tags["b"]) == (1, "c")
 
 
@@ -156,11 +160,11 @@ def test_no_cache_runs_again(program, script) -> None:
     assert "Cached Job" not in result.err
 
 
-def test_no_prov_records_no_execution(program, script, workdir: Path) -> None:
+def test_no_prov_records_no_execution(program, script, workdir: Path, rows) -> None:
     script(FLOW)
     assert program("run", "--no-prov", "wf.py", "main").code == 0
-    assert rows(workdir, "SELECT count(*) FROM execution") == [(0,)]
-    assert rows(workdir, "SELECT count(*) FROM job") == [(0,)]
+    assert rows("SELECT count(*) FROM execution") == [(0,)]
+    assert rows("SELECT count(*) FROM job") == [(0,)]
 
 
 def test_dryrun(program, script) -> None:
@@ -181,36 +185,35 @@ def test_task_options(program, script) -> None:
     assert "demo.main(x=1, names=['n']) on process" in err
 
 
-def test_default_tags(program, script, workdir: Path, monkeypatch) -> None:
+def test_default_tags(program, script, workdir: Path, monkeypatch, execution_tags) -> None:
     monkeypatch.setenv("REDUN_USER", "alice")
     script(FLOW)
     program("run", "wf.py", "main")
-    tags = execution_tags(workdir)
+    tags = execution_tags()
     assert tags["redun.version"] == version
     assert (tags["user"], tags["project"]) == ("alice", "demo")
     assert "doc" not in tags
     assert "git_commit" not in tags
 
 
-def test_tags_by_option(program, script, workdir: Path) -> None:
+def test_tags_by_option(program, script, workdir: Path, execution_tags) -> None:
     script(FLOW)
     words = ["-u", "bob", "-p", "mine", "--doc", "a test", "-t", "n=[1]", "-t", "k=v"]
     assert program("run", *words, "wf.py", "main").code == 0
-    tags = execution_tags(workdir)
+    tags = execution_tags()
     assert (tags["user"], tags["project"], tags["doc"]) == ("bob", "mine", "a test")
     assert (tags["n"], tags["k"]) == ([1], "v")
 
 
-def test_configured_tags(program, script, workdir: Path) -> None:
+def test_configured_tags(program, script, workdir: Path, execution_tags, write_config) -> None:
     script(FLOW)
-    (workdir / ".redun").mkdir()
-    (workdir / ".redun" / "redun.ini").write_text("[tags]\nteam = a\nsize = 3\n")
+    write_config("[tags]\nteam = a\nsize = 3\n")
     program("run", "wf.py", "main")
-    tags = execution_tags(workdir)
+    tags = execution_tags()
     assert (tags["team"], tags["size"]) == ("a", 3)
 
 
-def test_git_tags(program, script, workdir: Path) -> None:
+def test_git_tags(program, script, workdir: Path, execution_tags) -> None:
     def git(*words: str) -> None:
         subprocess.run(
             ["git", "-c", "user.name=n", "-c", "user.email=e@e", *words], check=True, cwd=workdir
@@ -221,25 +224,27 @@ def test_git_tags(program, script, workdir: Path) -> None:
     git("remote", "add", "origin", "https://example.org/repo.git")
     script(FLOW)
     program("run", "wf.py", "main")
-    tags = execution_tags(workdir)
+    tags = execution_tags()
     assert len(tags["git_commit"]) == 40
     assert tags["git_origin_url"] == "https://example.org/repo.git"
 
 
-def test_git_tags_by_environment(program, script, workdir: Path, monkeypatch) -> None:
+def test_git_tags_by_environment(
+    program, script, workdir: Path, monkeypatch, execution_tags
+) -> None:
     monkeypatch.setenv("REDUN_GIT_COMMIT", "abc")
     monkeypatch.setenv("REDUN_GIT_ORIGIN_URL", "there")
     script(FLOW)
     program("run", "wf.py", "main")
-    tags = execution_tags(workdir)
+    tags = execution_tags()
     assert (tags["git_commit"], tags["git_origin_url"]) == ("abc", "there")
 
 
-def test_execution_id(program, script, workdir: Path) -> None:
+def test_execution_id(program, script, workdir: Path, rows) -> None:
     script(FLOW)
     _, _, err = program("run", "--execution-id", "my-id", "wf.py", "main")
     assert "Start Execution my-id:" in err
-    assert rows(workdir, "SELECT id FROM execution") == [("my-id",)]
+    assert rows("SELECT id FROM execution") == [("my-id",)]
 
 
 CONTEXT_FLOW = """
@@ -251,10 +256,9 @@ def main(a=get_context("a"), c=get_context("b.c"), d=get_context("b.d")):
 """
 
 
-def test_context(program, script, workdir: Path) -> None:
+def test_context(program, script, workdir: Path, write_config) -> None:
     script(CONTEXT_FLOW)
-    (workdir / ".redun").mkdir()
-    (workdir / ".redun" / "redun.ini").write_text('[scheduler]\ncontext = {"a": 1, "b": {"c": 1}}')
+    write_config('[scheduler]\ncontext = {"a": 1, "b": {"c": 1}}\n')
     assert program("run", "wf.py", "main").out == "[1, 1, None]\n"
     (workdir / "ctx.json").write_text('{"b": {"d": 2}}')
     run = ["run", "--context-file", "ctx.json", "wf.py", "main"]
@@ -271,16 +275,16 @@ def test_input_and_options_together(program, script, workdir: Path) -> None:
     assert out == "{'names': ['z'], 'x': 10}\n"
 
 
-def latest_ids(workdir: Path) -> tuple[str, str]:
+def latest_ids(rows) -> tuple[str, str]:
     """Ids of the latest execution and of its root job."""
     statement = "SELECT e.id, j.id FROM execution e JOIN job j ON j.id = e.job_id"
-    return rows(workdir, f"{statement} ORDER BY j.start_time DESC")[0]
+    return rows(f"{statement} ORDER BY j.start_time DESC")[0]
 
 
-def test_rerun(program, script, workdir: Path) -> None:
+def test_rerun(program, script, rows) -> None:
     script(FLOW)
     program("run", "wf.py", "main", "--x", "7")
-    execution, job = latest_ids(workdir)
+    execution, job = latest_ids(rows)
     for name in (execution, job, execution[:10], job[:10], "-", "~1"):
         code, out, err = program("run", "wf.py", "--rerun", name)
         assert (code, out) == (0, "{'names': ['n'], 'x': 14}\n")

@@ -9,11 +9,11 @@ from __future__ import annotations
 import json
 import os
 import pickle
-import sqlite3
 import subprocess
 import sys
-from contextlib import closing
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -50,7 +50,7 @@ import warnings
 from redun.backends.db import Base, RedunBackendDb
 import redun.scheduler
 warnings.simplefilter("ignore")
-backend = RedunBackendDb(f"sqlite:///{sys.argv[1]}", config={"value_store_path": sys.argv[2]})
+backend = RedunBackendDb(sys.argv[1], config={"value_store_path": sys.argv[2]})
 backend.load()
 count = 0
 for mapper in Base.registry.mappers:
@@ -141,17 +141,12 @@ def payloads() -> dict[str, tuple[str, str, bytes]]:
 
 
 @pytest.fixture
-def repo(workdir: Path) -> Path:
+def repo(workdir: Path, write_config: Callable[..., str]) -> Path:
     """A repo in which every call takes and gives the rows above, and the bait beside it."""
     config = workdir / ".redun"
-    config.mkdir()
-    (config / "redun.ini").write_text(
-        "[backend]\ndb_uri = sqlite:///redun.db\nvalue_store_path = values\n"
-    )
+    uri = write_config("value_store_path = values\n")
     (workdir / "bait_module.py").write_text("open('bait-import', 'w')\nclass Thing: ...\n")
-    backend = RedunBackendDb(
-        f"sqlite:///{config}/redun.db", config={"value_store_path": f"{config}/values"}
-    )
+    backend = RedunBackendDb(uri, config={"value_store_path": f"{config}/values"})
     backend.load()
     records = Records()
     task = "a" * 40
@@ -252,49 +247,54 @@ def test_each_record_alone(repo: Path) -> None:
     assert guarded(repo, VIEW, "log", *sorted(ids))
 
 
-def test_rows_in_python(repo: Path) -> None:
-    database = repo / ".redun" / "redun.db"
-    assert int(guarded(repo, LOOK, database, repo / ".redun" / "values")) > 200
+def test_rows_in_python(repo: Path, programs_repo: str) -> None:
+    assert int(guarded(repo, LOOK, programs_repo, repo / ".redun" / "values")) > 200
 
 
-def make_config(directory: Path, *more: str) -> Path:
-    """A configuration directory with a new repo."""
-    directory.mkdir()
-    lines = ["[backend]", f"db_uri = sqlite:///{directory}/redun.db", *more]
-    (directory / "redun.ini").write_text("\n".join(lines))
-    backend = RedunBackendDb(f"sqlite:///{directory}/redun.db")
-    backend.load(migrate=True)
-    backend.close()
-    return directory
+@pytest.fixture
+def make_config(repo: Path, write_config: Callable[..., str]) -> Callable[..., Path]:
+    """Makes a directory with a new repo; the value is its configuration directory."""
+
+    def make(directory: str, text: str = "") -> Path:
+        backend = RedunBackendDb(write_config(text, directory))
+        backend.load(migrate=True)
+        backend.close()
+        return repo / directory / ".redun"
+
+    return make
 
 
-def count_rows(config: Path) -> dict[str, int]:
-    """The rows of the repo of a configuration directory, by table."""
-    with closing(sqlite3.connect(config / "redun.db")) as connection:
+@pytest.fixture
+def count_rows(rows_of: Any, new_repo: Callable[..., str]) -> Callable[[str], dict[str, int]]:
+    """Counts the rows of the repo of a directory, by table."""
+
+    def count(directory: str) -> dict[str, int]:
+        uri = new_repo(str(Path(directory, ".redun", "redun.db")))
         tables = ("job", "call_node", "argument", "value")
-        count = "SELECT count(*) FROM"
-        return {table: connection.execute(f"{count} {table}").fetchone()[0] for table in tables}
+        return {table: rows_of(uri, f"SELECT count(*) FROM {table}")[0][0] for table in tables}
+
+    return count
 
 
 @pytest.mark.parametrize("other", ["there", "shared.redun"])
-def test_push_and_pull(repo: Path, other: str) -> None:
+def test_push_and_pull(repo: Path, make_config: Any, count_rows: Any, other: str) -> None:
     """To a repo with a value store of its own, or a bundle, and on to a third."""
-    there = make_config(repo / "there", "value_store_path = values")
+    there = make_config("there", "value_store_path = values\n")
     known = f"[repos.there]\nconfig_dir = {there}\n"
-    third = make_config(repo / "third", known)
+    third = make_config("third", known)
     config = repo / ".redun" / "redun.ini"
     config.write_text(config.read_text() + known)
     assert "Pushed" in guarded(repo, VIEW, "push", other)
     assert "Pulled" in guarded(repo, VIEW, "--config", third, "pull", other, "--no-verify")
-    assert count_rows(third)["job"] == count_rows(config.parent)["job"] > 0
+    assert count_rows("third")["job"] == count_rows(".")["job"] > 0
 
 
-def test_export_and_import(repo: Path) -> None:
+def test_export_and_import(repo: Path, make_config: Any, count_rows: Any) -> None:
     """Hashes are those of bytes, never of what these would become."""
     guarded(repo, VIEW, "export", "--file", "all.jsonl.gz")
-    fresh = make_config(repo / "fresh")
+    fresh = make_config("fresh")
     words = ("--config", fresh, "import", "--file", "all.jsonl.gz")
     guarded(repo, VIEW, *words, code=1)
-    assert count_rows(fresh)["call_node"] == 0
+    assert count_rows("fresh")["call_node"] == 0
     guarded(repo, VIEW, *words, "--no-verify")
-    assert count_rows(fresh)["job"] == count_rows(repo / ".redun")["job"] > 0
+    assert count_rows("fresh")["job"] == count_rows(".")["job"] > 0

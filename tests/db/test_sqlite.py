@@ -13,6 +13,8 @@ import pytest
 
 from redun.backends.db import RedunBackendDb
 
+pytestmark = pytest.mark.sqlite
+
 READER = """
 import sys
 from redun.backends.db import RedunBackendDb, Value

@@ -21,8 +21,8 @@ import pytest
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "original"
 OURS = Path(sys.executable).parent / "redun"
-#: Of the environment, programs get no more than this: nothing that steers redun.
-KEPT = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "PGPASSWORD")
+#: Of the environment, programs get no more than this: nothing that steers redun but its credentials.
+KEPT = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "REDUN_DB_USERNAME", "REDUN_DB_PASSWORD")
 
 #: Read when the session begins: during tests the user's cache directory is another.
 ENVIRONMENTS = Path(
@@ -44,7 +44,7 @@ class Program:
     def __call__(self, directory: Path, *words: str) -> str:
         """Runs a command, which must succeed; what it printed on standard output."""
         done = self.run(directory, *words)
-        assert done.returncode == 0, done.stdout + done.stderr
+        assert done.returncode == 0, done.stderr[-500:]
         return done.stdout
 
     def run(self, directory: Path, *words: str) -> subprocess.CompletedProcess[str]:

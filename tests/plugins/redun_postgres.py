@@ -17,8 +17,8 @@ import subprocess
 import sys
 import tempfile
 import uuid
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +29,9 @@ URI_ENV = "REDUN_TEST_POSTGRES_URI"
 DIRECTORY_ENV = "REDUN_TEST_POSTGRES_DIRECTORY"
 
 KINDS = ("sqlite", "postgresql")
+
+#: Where programs have their repo if they are told of no other.
+PROGRAMS = ".redun/redun.db"
 
 # Nobody minds if a test's data are lost with the power. What is committed survives a crash of the
 # server alone.
@@ -151,6 +154,9 @@ class Databases:
 
         self._url = make_url(uri)
         self._template = template
+        if self._url.password:  # which redun refuses in a URI
+            os.environ["PGPASSWORD"] = str(self._url.password)
+            self._url = self._url._replace(password=None)
 
     def uri(self, database: str) -> str:
         """The URI of a database of this server."""
@@ -177,10 +183,18 @@ class Databases:
         self.execute(f'DROP DATABASE IF EXISTS "{self._template}"')
 
     @contextmanager
-    def database(self, empty: bool) -> Iterator[str]:
-        """A new database for a while, with the newest schema or `empty`: its URI."""
+    def database(self, empty: bool = False, like: str | None = None) -> Iterator[str]:
+        """
+        A new database for a while, with the newest schema or `empty`: its URI.
+
+        With `like` it is a copy of the database with that URI, to which nobody is connected.
+        """
         name = f"redun_test_{uuid.uuid4().hex[:16]}"
         template = "template0" if empty else self._template
+        if like is not None:
+            from sqlalchemy import make_url
+
+            template = make_url(like).database or ""
         self.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
         yield self.uri(name)
         self.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
@@ -199,7 +213,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--repo",
         choices=KINDS,
-        help="the kind of repo for all tests; by default most use SQLite, and some both",
+        help="runs the tests that have a repo, all with this kind; by default most use SQLite, some both",
     )
 
 
@@ -217,6 +231,20 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         kinds = list(KINDS) if marked("each_repo") else ["sqlite"]
     if kinds != ["sqlite"]:
         metafunc.parametrize("repo_kind", kinds)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leaves out what is the same whatever kind of repo is asked for."""
+    if config.getoption("--repo") != "postgresql":
+        return
+    left_out = [item for item in items if not _differs(item)]
+    config.hook.pytest_deselected(items=left_out)
+    items[:] = [item for item in items if _differs(item)]
+
+
+def _differs(item: pytest.Item) -> bool:
+    has_repo = "repo_kind" in getattr(item, "fixturenames", ())
+    return has_repo and item.get_closest_marker("sqlite") is None
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -304,10 +332,10 @@ def copy_repo(source: str, target: str) -> None:
 
 
 @pytest.fixture(scope="session")
-def golden_postgresql_uri(
+def _golden_template(
     postgres: Databases, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[str]:
-    """The URI of the repo that the original wrote, copied to PostgreSQL. Not to be changed."""
+    """The URI of the repo that the original wrote, copied to PostgreSQL. Not to be opened."""
     script = Path(__file__).parents[1] / "golden" / "log" / "repo.sql"
     path = tmp_path_factory.mktemp("golden") / "redun.db"
     connection = sqlite3.connect(path)
@@ -315,6 +343,20 @@ def golden_postgresql_uri(
     connection.close()
     with postgres.database(empty=False) as uri:
         copy_repo(f"sqlite:///{path}", uri)
+        yield uri
+
+
+@pytest.fixture(scope="session")
+def golden_postgresql_uri(postgres: Databases, _golden_template: str) -> Iterator[str]:
+    """The URI of the repo that the original wrote, copied to PostgreSQL. Not to be changed."""
+    with postgres.database(like=_golden_template) as uri:
+        yield uri
+
+
+@pytest.fixture
+def own_golden_postgresql_uri(postgres: Databases, _golden_template: str) -> Iterator[str]:
+    """The URI of another copy of that repo, which the test may change."""
+    with postgres.database(like=_golden_template) as uri:
         yield uri
 
 
@@ -340,6 +382,88 @@ def shared_repo_uri(repo_kind: str, request: pytest.FixtureRequest) -> str:
         return f"sqlite:///{request.getfixturevalue('tmp_path') / 'redun.db'}"
     uri: str = request.getfixturevalue("postgres_uri")
     return uri
+
+
+@pytest.fixture
+def new_repo(
+    repo_kind: str, tmp_path: Path, request: pytest.FixtureRequest
+) -> Iterator[Callable[..., str]]:
+    """Gives the URI of a new repo by name; the file of that name in `tmp_path` has no tables yet.
+
+    The same name gives the same repo. A database on PostgreSQL has all tables, unless it shall be `empty`.
+    """
+    made: dict[str, str] = {}
+    with ExitStack() as stack:
+
+        def repo(name: str = "redun.db", empty: bool = False) -> str:
+            if repo_kind == "sqlite":
+                return f"sqlite:///{tmp_path / name}"
+            if name not in made:
+                databases: Databases = request.getfixturevalue("postgres")
+                made[name] = stack.enter_context(databases.database(empty=empty))
+            return made[name]
+
+        yield repo
+
+
+#: Words of commands that need no repo.
+NO_REPO = {"fs", "help", "-h", "--help", "--version"}
+
+
+@pytest.fixture
+def configure(repo_kind: str, tmp_path: Path, new_repo: Callable[..., str]) -> Callable[..., None]:
+    """Leads programs that run in `tmp_path` or below to their repo, before they run.
+
+    What the test itself has configured there, if it has, stays. ``configure(*words)`` is given the words of
+    the command.
+    """
+
+    def write(*words: object) -> None:
+        config = tmp_path / ".redun"
+        wanted = repo_kind == "postgresql" and NO_REPO.isdisjoint(map(str, words))
+        if wanted and not config.exists():
+            config.mkdir()
+            (config / "redun.ini").write_text(f"[backend]\ndb_uri = {new_repo(PROGRAMS)}\n")
+
+    return write
+
+
+@pytest.fixture
+def programs_repo(configure: Callable[..., None], new_repo: Callable[..., str]) -> str:
+    """The URI of the repo of programs that run in `tmp_path` or below and are told of no other."""
+    configure()
+    return new_repo(PROGRAMS)
+
+
+Rows = Callable[..., list[tuple[Any, ...]]]
+
+
+@pytest.fixture
+def rows_of() -> Rows:
+    """Runs a statement on a repo as somebody else would: ``rows_of(uri, query, *params)``.
+
+    `?` stands for parameters. With ``check=False`` no references are checked.
+    """
+
+    def run(uri: str, statement: str, *params: Any, check: bool = True) -> list[tuple[Any, ...]]:
+        import psycopg
+
+        is_file = uri.startswith("sqlite")
+        connect: Any = sqlite3.connect if is_file else psycopg.connect
+        connection = connect(uri.removeprefix("sqlite:///"))
+        try:
+            if not check and not is_file:
+                connection.execute("SET session_replication_role = replica")
+            cursor = connection.execute(
+                statement if is_file else statement.replace("?", "%s"), params
+            )
+            rows = cursor.fetchall() if cursor.description else []
+            connection.commit()
+            return [tuple(row) for row in rows]
+        finally:
+            connection.close()
+
+    return run
 
 
 @pytest.fixture(scope="module")

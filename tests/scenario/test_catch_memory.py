@@ -8,6 +8,9 @@ import pytest
 from redun import Scheduler, catch, task
 from redun.backends.db import Evaluation, Value
 
+# About the engine: what the repo costs is measured elsewhere.
+pytestmark = pytest.mark.sqlite
+
 redun_namespace = "test_catch_memory"
 
 

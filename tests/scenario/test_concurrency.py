@@ -15,12 +15,8 @@ from redun.backends.db import CallNode, Execution, Job, RedunBackendDb, Tag, Val
 PROCESSES = 8
 JOBS = 500
 
-PROGRAM = """
-import logging, sys
-logging.disable(logging.INFO)
+WORKFLOW = """
 from redun import apply_tags, task
-from redun.config import Config
-from redun.scheduler import Scheduler
 
 redun_namespace = "crowd"
 
@@ -33,8 +29,17 @@ def own(who, x):
     return apply_tags([who, x], tags=[("who", who)]) if x % 100 == 0 else [who, x]
 
 @task()
-def main(who, count):
+def main(who: int, count: int):
     return [common(x) if x % 2 else own(who, x) for x in range(count)]
+"""
+
+PROGRAM = (
+    WORKFLOW
+    + """
+import logging, sys
+logging.disable(logging.INFO)
+from redun.config import Config
+from redun.scheduler import Scheduler
 
 uri, who, count = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
 scheduler = Scheduler(config=Config({"backend": {"db_uri": uri}}))
@@ -45,13 +50,12 @@ result = scheduler.run(main(who, count), tags=[("crowd", who)])
 assert len(result) == count and result[1] == {"common": 1}, result
 scheduler.backend.close()
 """
+)
 
 
 @pytest.mark.slow
 @pytest.mark.each_repo
-def test_processes_that_run_at_once_lose_nothing(
-    shared_repo_uri: str, repo_kind: str, tmp_path: Path
-) -> None:
+def test_processes_that_run_at_once_lose_nothing(shared_repo_uri: str, tmp_path: Path) -> None:
     program = tmp_path / "crowd.py"
     program.write_text(PROGRAM)
     processes = [
@@ -73,10 +77,31 @@ def test_processes_that_run_at_once_lose_nothing(
         process.stdin.flush()
     errors = [process.communicate(timeout=240)[1] for process in processes]
     assert [process.returncode for process in processes] == [0] * PROCESSES, errors
-    backend = RedunBackendDb(shared_repo_uri)
+    check_repo(shared_repo_uri)
+
+
+@pytest.mark.slow
+@pytest.mark.each_repo
+def test_programs_that_start_at_once_share_a_new_repo(workdir: Path, programs_repo: str) -> None:
+    (workdir / "crowd.py").write_text(WORKFLOW)
+    redun, count = Path(sys.executable).parent / "redun", str(JOBS)
+    programs = []
+    for who in map(str, range(PROCESSES)):
+        words = ["run", "--tag", f"crowd={who}", "crowd.py", "main", "--who", who, "--count", count]
+        with Path(f"{who}.log").open("w") as log:
+            programs.append(subprocess.Popen([redun, *words], stdout=log, stderr=log))
+    codes = [program.wait(timeout=240) for program in programs]
+    logs = {who: Path(f"{who}.log").read_text()[-2000:] for who, code in enumerate(codes) if code}
+    assert codes == [0] * PROCESSES, logs
+    check_repo(programs_repo)
+
+
+def check_repo(uri: str) -> None:
+    """Everything that was run is there, and the database is sound."""
+    backend = RedunBackendDb(uri)
     backend.load()
     check_rows(backend.session)
-    if repo_kind == "sqlite":  # PostgreSQL checks references itself
+    if uri.startswith("sqlite"):  # PostgreSQL checks references itself
         for pragma, answer in (("foreign_key_check", []), ("integrity_check", [("ok",)])):
             rows = backend.session.execute(sa.text(f"PRAGMA {pragma}")).all()
             assert [tuple(row) for row in rows] == answer
@@ -100,29 +125,3 @@ def check_rows(session: Any) -> None:
     who = session.query(Tag).filter(Tag.key == "who").count()
     assert who == PROCESSES * JOBS // 100
     assert session.query(Tag).filter(Tag.key == "crowd").count() == PROCESSES
-
-
-def test_programs_that_start_at_once_share_a_new_repo(workdir: Path) -> None:
-    (workdir / "wf.py").write_text(
-        "from redun import task\nredun_namespace = 'crowd'\n"
-        "@task()\ndef leaf(x: int) -> int:\n    return x\n"
-        "@task()\ndef main(x: int) -> list:\n    return [leaf(i) for i in range(20)] + [leaf(x)]\n"
-    )
-    redun = Path(sys.executable).parent / "redun"
-    programs = [
-        subprocess.Popen(
-            [redun, "run", "wf.py", "main", "--x", str(number)],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        for number in range(100, 104)
-    ]
-    outputs = [program.communicate(timeout=120) for program in programs]
-    assert [program.returncode for program in programs] == [0] * 4, outputs
-    backend = RedunBackendDb(f"sqlite:///{workdir}/.redun/redun.db")
-    backend.load()
-    assert backend.session.query(Execution).count() == 4
-    assert backend.session.query(Job).count() == 4 * 22
-    assert backend.session.query(CallNode).count() == 4 + 20 + 4
-    backend.close()

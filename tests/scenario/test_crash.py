@@ -5,6 +5,7 @@ import sqlite3
 import subprocess
 import sys
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -32,7 +33,7 @@ def main(n: int):
 
 
 @pytest.fixture
-def project(workdir: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def project(workdir: Path, programs_repo: str, monkeypatch: pytest.MonkeyPatch) -> Path:
     (workdir / "wf.py").write_text(WORKFLOW)
     monkeypatch.setenv("CALLS", str(workdir / "calls.txt"))
     monkeypatch.setenv("REDUN_CONFIG", str(workdir / ".redun"))
@@ -49,13 +50,17 @@ def start(jobs: int = JOBS) -> subprocess.Popen:
         )
 
 
-def recorded(project: Path) -> int:
-    """How many results another process can see."""
-    try:
-        with sqlite3.connect(project / ".redun" / "redun.db") as connection:
-            return connection.execute("SELECT count(*) FROM evaluation").fetchone()[0]
-    except sqlite3.OperationalError:
-        return 0
+@pytest.fixture
+def recorded(programs_repo: str, rows_of) -> Callable[[], int]:
+    """Says how many results another process can see."""
+
+    def count() -> int:
+        try:
+            return rows_of(programs_repo, "SELECT count(*) FROM evaluation")[0][0]
+        except sqlite3.OperationalError:
+            return 0  # not made yet
+
+    return count
 
 
 def wait_for(condition, process: subprocess.Popen, seconds: float = 100) -> None:
@@ -68,52 +73,58 @@ def wait_for(condition, process: subprocess.Popen, seconds: float = 100) -> None
     raise AssertionError("nothing happened in time")
 
 
-def check_whole(project: Path) -> None:
-    with sqlite3.connect(project / ".redun" / "redun.db") as connection:
-        assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
-        assert connection.execute("PRAGMA foreign_key_check").fetchall() == []
+@pytest.fixture
+def check_whole(programs_repo: str, rows_of) -> Callable[[], None]:
+    """Checks the database; PostgreSQL checks references itself."""
+
+    def check() -> None:
+        if programs_repo.startswith("sqlite"):
+            assert rows_of(programs_repo, "PRAGMA integrity_check") == [("ok",)]
+            assert rows_of(programs_repo, "PRAGMA foreign_key_check") == []
+        unfinished = "SELECT count(*) FROM call_node WHERE call_hash NOT IN (SELECT call_hash FROM call_subtree_task)"
+        assert rows_of(programs_repo, unfinished) == [(0,)]
+
+    return check
 
 
 @pytest.mark.parametrize("after", [1, 3_000])
-def test_kill_9_in_the_middle_of_a_run(project: Path, after: int) -> None:
+def test_kill_9_in_the_middle_of_a_run(project: Path, recorded, check_whole, after: int) -> None:
     process = start()
-    wait_for(lambda: recorded(project) >= after, process)
+    wait_for(lambda: recorded() >= after, process)
     process.kill()
     process.wait()
     assert process.returncode == -signal.SIGKILL
-    check_whole(project)
-    kept = recorded(project)
+    check_whole()
+    kept = recorded()
     assert kept >= after
     calls = (project / "calls.txt").read_text().count("\n")
 
     again = start()
     assert again.wait(100) == 0, Path("run.log").read_text()[-2_000:]
-    check_whole(project)
+    check_whole()
     calls_again = (project / "calls.txt").read_text().count("\n") - calls
     # All that had been committed is reused; `main` itself is one of the results kept.
     assert calls_again == JOBS - (kept - 1)
-    assert recorded(project) == JOBS + 1
+    assert recorded() == JOBS + 1
 
 
-def test_interrupt_keeps_what_is_done(project: Path) -> None:
+def test_interrupt_keeps_what_is_done(project: Path, recorded, check_whole) -> None:
     process = start()
-    wait_for(lambda: recorded(project) >= 500, process)
+    wait_for(lambda: recorded() >= 500, process)
     process.send_signal(signal.SIGINT)
     process.wait(100)
     assert process.returncode == 1
-    check_whole(project)
-    assert recorded(project) >= 500
+    check_whole()
+    assert recorded() >= 500
 
 
-def test_two_runs_that_create_one_repo_together(project: Path) -> None:
+def test_two_runs_that_create_one_repo_together(
+    project: Path, recorded, check_whole, programs_repo: str, rows_of
+) -> None:
     processes = [start(500) for _ in range(4)]
     for process in processes:
         assert process.wait(100) == 0, Path("run.log").read_text()[-2_000:]
-    check_whole(project)
-    assert recorded(project) == 501
-    with sqlite3.connect(project / ".redun" / "redun.db") as connection:
-        assert connection.execute("SELECT count(*) FROM execution").fetchone() == (4,)
-        assert connection.execute("SELECT count(*) FROM job").fetchone() == (4 * 501,)
-        assert connection.execute("SELECT count(*) FROM job WHERE end_time IS NULL").fetchone() == (
-            0,
-        )
+    check_whole()
+    assert recorded() == 501
+    for what, count in (("execution", 4), ("job", 4 * 501), ("job WHERE end_time IS NULL", 0)):
+        assert rows_of(programs_repo, f"SELECT count(*) FROM {what}") == [(count,)]

@@ -20,7 +20,6 @@ import redun
 from redun import Handle, Scheduler, catch, cond, get_context, merge_handles, task
 from redun.backends.db import Execution as ExecutionRow
 from redun.backends.db import Job as JobRow
-from redun.config import Config
 from redun.expression import Expression, TaskExpression
 from redun.functools import seq
 from redun.model.errors import SchedulerError
@@ -227,8 +226,8 @@ class Counter(Handle):
         self.instance = None
 
 
-def test_45_waiting_for_a_limit_does_not_change_fork_keys() -> None:
-    scheduler = Scheduler(config=Config({"limits": {"x": 1}}))
+def test_45_waiting_for_a_limit_does_not_change_fork_keys(make_scheduler) -> None:
+    scheduler = make_scheduler({"limits": {"x": 1}})
 
     @task(limits=["x"])
     def use(handle: Any, number: int) -> str:

@@ -9,7 +9,7 @@ import os
 import pickle
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
@@ -58,12 +58,18 @@ def double(x: int) -> int:
 
 
 @pytest.fixture
-def other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+def other_uri(new_repo: Callable[[str], str]) -> str:
+    """The URI of the repo of the other project."""
+    return new_repo("config/other.db")
+
+
+@pytest.fixture
+def other(tmp_path: Path, other_uri: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """Another project: a module of tasks that is not imported here, and its configuration."""
     monkeypatch.syspath_prepend(str(tmp_path))
     (tmp_path / "other_project.py").write_text(MODULE)
     (tmp_path / "config").mkdir()
-    (tmp_path / "config" / "redun.ini").write_text("[backend]\ndb_uri = sqlite:///other.db\n")
+    (tmp_path / "config" / "redun.ini").write_text(f"[backend]\ndb_uri = {other_uri}\n")
     importlib.invalidate_caches()
     yield tmp_path
     sys.modules.pop("other_project", None)
@@ -84,36 +90,39 @@ def entry(other: Path, name: str = "add", **changes: Any) -> dict[str, str]:
     return {key: value for key, value in section.items() if value is not None}
 
 
-def run(expr: Any, **entries: dict[str, str]) -> Any:
+Run = Callable[..., Any]
+
+
+@pytest.fixture
+def run(make_scheduler: Callable[..., Scheduler]) -> Run:
     """Run an expression by a scheduler that knows the entrypoints."""
-    scheduler = Scheduler(
-        config=Config({f"federated_tasks.{name}": section for name, section in entries.items()})
-    )
-    try:
-        return scheduler.run(expr)
-    finally:
-        scheduler.backend.close()
+
+    def run(expr: Any, **entries: dict[str, str]) -> Any:
+        sections = {f"federated_tasks.{name}": section for name, section in entries.items()}
+        return make_scheduler(sections).run(expr)
+
+    return run
 
 
-def test_a_task_of_another_project_runs_with_its_configuration(other: Path) -> None:
+def test_a_task_of_another_project_runs_with_its_configuration(
+    other: Path, other_uri: str, run: Run
+) -> None:
     assert get_task_registry().get("other.add") is None
     assert run(federated_task("sum", double(1), y=5), sum=entry(other)) == 7
     assert get_task_registry().get("other.add") is None  # it ran in a process of its own
-    scheduler = Scheduler(
-        config=Config({"backend": {"db_uri": f"sqlite:///{other}/config/other.db"}})
-    )
+    scheduler = Scheduler(config=Config({"backend": {"db_uri": other_uri}}))
     scheduler.load()
     (execution,) = scheduler.backend.session.query(Execution).all()
     assert execution.job.task.fullname == "other.add"
     scheduler.backend.close()
 
 
-def test_errors_come_back(other: Path) -> None:
+def test_errors_come_back(other: Path, run: Run) -> None:
     with pytest.raises(ValueError, match="of the other project"):
         run(federated_task("bad"), bad=entry(other, "fail"))
 
 
-def test_an_entrypoint_that_is_not_there(other: Path) -> None:
+def test_an_entrypoint_that_is_not_there(other: Path, run: Run) -> None:
     with pytest.raises(AssertionError) as caught:
         run(federated_task("nowhere"), sum=entry(other))
     assert str(caught.value) == (
@@ -123,7 +132,7 @@ def test_an_entrypoint_that_is_not_there(other: Path) -> None:
         run(federated_task("nowhere"))
 
 
-def test_an_entry_without_required_keys(other: Path) -> None:
+def test_an_entry_without_required_keys(other: Path, run: Run) -> None:
     with pytest.raises(AssertionError) as caught:
         run(federated_task("sum"), sum=entry(other, executor=None))
     assert str(caught.value) == (
@@ -349,9 +358,8 @@ def site(other: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     return str(directory)
 
 
-def executions(other: Path) -> dict[str, Any]:
+def executions(uri: str) -> dict[str, Any]:
     """Return the executions that the other project has recorded: id -> result of the root job."""
-    uri = f"sqlite:///{other}/config/other.db"
     scheduler = Scheduler(config=Config({"backend": {"db_uri": uri}}))
     scheduler.load()
     rows = scheduler.backend.session.query(Execution).all()
@@ -360,16 +368,18 @@ def executions(other: Path) -> dict[str, Any]:
     return found
 
 
-def test_launching_records_an_execution_of_the_other_project(site: str, other: Path) -> None:
+def test_launching_records_an_execution_of_the_other_project(
+    site: str, other: Path, other_uri: str
+) -> None:
     first = launch_federated_task(site, "sum", (3,), {"y": 4})
-    assert executions(other) == {first: 7}
+    assert executions(other_uri) == {first: 7}
     assert (other / "scratch" / "execution" / first / "input").exists()
 
     given = "00000000-0000-4000-8000-000000000001"
     path = other / "arguments"
     path.write_bytes(pickle.dumps([[5], {}]))
     assert launch_federated_task(site, "sum", input_path=str(path), execution_id=given) == given
-    assert executions(other)[given] == 5
+    assert executions(other_uri)[given] == 5
 
 
 def test_launching_without_the_cache(site: str, other: Path) -> None:

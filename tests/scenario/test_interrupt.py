@@ -2,7 +2,6 @@
 
 import os
 import signal
-import sqlite3
 import subprocess
 import sys
 import threading
@@ -175,7 +174,9 @@ def main():
 
 
 @pytest.mark.parametrize("options", ["", "executor='process'"])
-def test_second_interrupt_ends_at_once(workdir: Path, options: str) -> None:
+def test_second_interrupt_ends_at_once(
+    workdir: Path, programs_repo: str, rows_of, options: str
+) -> None:
     (workdir / "wf.py").write_text(WORKFLOW.format(options=options))
     program = subprocess.Popen(
         [REDUN, "run", "wf.py", "main"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
@@ -194,11 +195,8 @@ def test_second_interrupt_ends_at_once(workdir: Path, options: str) -> None:
     assert program.returncode == 130, err
     assert time.monotonic() - started < 20
     assert "Traceback" not in err
-    with sqlite3.connect(workdir / ".redun" / "redun.db") as connection:
-        (running,) = connection.execute(
-            "SELECT count(*) FROM job WHERE end_time IS NULL"
-        ).fetchone()
-        (cut,) = connection.execute(
-            "SELECT count(*) FROM tag WHERE key = 'redun.cancelled'"
-        ).fetchone()
-    assert (running, cut) == (0, 2)
+    for what, count in (
+        ("job WHERE end_time IS NULL", 0),
+        ("tag WHERE key = 'redun.cancelled'", 2),
+    ):
+        assert rows_of(programs_repo, f"SELECT count(*) FROM {what}") == [(count,)]

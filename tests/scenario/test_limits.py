@@ -5,7 +5,6 @@ import threading
 import pytest
 
 from redun import Scheduler, task
-from redun.config import Config
 from redun.model.errors import SchedulerError
 
 redun_namespace = "test_limits"
@@ -29,8 +28,8 @@ def _reset():
 
 
 @pytest.fixture
-def limited() -> Scheduler:
-    return Scheduler(config=Config({"limits": {"api": "3"}}))
+def limited(make_scheduler) -> Scheduler:
+    return make_scheduler({"limits": {"api": "3"}})
 
 
 def always_failed(error):

@@ -5,7 +5,6 @@ import threading
 import pytest
 
 from redun import Scheduler, cond, task
-from redun.config import Config
 from redun.executors.local import LocalExecutor
 from redun.scheduler import ReadyQueue, SchedulerError
 
@@ -21,9 +20,15 @@ def _nothing_ran():
     gate.clear()
 
 
-def scheduler_with(queue, workers=1, **options):
-    executor = LocalExecutor("default", config={"max_workers": workers})
-    return Scheduler(executor=executor, queue=queue, **options)
+@pytest.fixture
+def scheduler_with(make_scheduler):
+    """Makes a scheduler with a policy, by default with one worker."""
+
+    def make(queue, workers=1):
+        executor = LocalExecutor("default", config={"max_workers": workers})
+        return make_scheduler(executor=executor, queue=queue)
+
+    return make
 
 
 @task(cache=False)
@@ -48,19 +53,19 @@ def by_priority():
     return [step.options(priority=number)(f"p{number}") for number in (1, 3, 2, 0, 3)] + [step("q")]
 
 
-def test_first_come_first_served() -> None:
+def test_first_come_first_served(scheduler_with) -> None:
     scheduler_with("fifo").run(branches())
     assert ran[:3] == ["a", "b", "c"]
     assert sorted(ran[3:6]) == ["a1", "b1", "c1"]
     assert sorted(ran[6:]) == ["a2", "b2", "c2"]
 
 
-def test_depth_first_ends_what_it_has_begun() -> None:
+def test_depth_first_ends_what_it_has_begun(scheduler_with) -> None:
     scheduler_with("depth_first").run(branches())
     assert ran == ["a", "a1", "a2", "b", "b1", "b2", "c", "c1", "c2"]
 
 
-def test_priority() -> None:
+def test_priority(scheduler_with) -> None:
     scheduler_with("priority").run(by_priority())
     assert ran[:3] == ["p3", "p2", "p1"]  # the second p3 is the same call
     assert sorted(ran[3:]) == ["p0", "q"]
@@ -88,7 +93,7 @@ def opener():
     return True
 
 
-def test_a_job_that_comes_late_may_go_first() -> None:
+def test_a_job_that_comes_late_may_go_first(scheduler_with) -> None:
     scheduler = scheduler_with("priority")
     scheduler.add_executor(LocalExecutor("side"))
 
@@ -113,7 +118,7 @@ def test_a_job_that_comes_late_may_go_first() -> None:
     assert len(ran) == 52
 
 
-def test_policy_of_ones_own() -> None:
+def test_policy_of_ones_own(scheduler_with) -> None:
     class Backwards(ReadyQueue):
         """By name, from the end of the alphabet."""
 
@@ -138,9 +143,9 @@ def test_policy_of_ones_own() -> None:
     assert ran == ["d", "c", "b", "a"]
 
 
-def test_policy_from_the_configuration() -> None:
-    config = Config({"scheduler": {"queue": "depth_first"}, "executors.default": ONE_WORKER})
-    Scheduler(config=config).run(branches())
+def test_policy_from_the_configuration(make_scheduler) -> None:
+    sections = {"scheduler": {"queue": "depth_first"}, "executors.default": ONE_WORKER}
+    make_scheduler(sections).run(branches())
     assert ran[:3] == ["a", "a1", "a2"]
 
 
@@ -154,7 +159,7 @@ def test_unknown_policy() -> None:
 
 
 @pytest.mark.parametrize("policy", ["depth_first", "priority"])
-def test_many_jobs_with_retries_failures_and_limits(policy: str) -> None:
+def test_many_jobs_with_retries_failures_and_limits(policy: str, make_scheduler) -> None:
     failed: set[int] = set()
 
     @task(cache=False, retries=1, limits=["few"])
@@ -168,8 +173,7 @@ def test_many_jobs_with_retries_failures_and_limits(policy: str) -> None:
     def many():
         return [flaky(number) for number in range(200)]
 
-    config = Config({"limits": {"few": "3"}})
-    scheduler = Scheduler(config=config, queue=policy)
+    scheduler = make_scheduler({"limits": {"few": "3"}}, queue=policy)
     assert scheduler.run(many()) == list(range(200))
     assert len(failed) == 29
 
@@ -185,7 +189,7 @@ def some_fail():
 
 
 @pytest.mark.parametrize("policy", ["depth_first", "priority"])
-def test_a_scheduler_that_failed_runs_again(policy: str) -> None:
+def test_a_scheduler_that_failed_runs_again(policy: str, scheduler_with) -> None:
     scheduler = scheduler_with(policy)
     with pytest.raises(ValueError, match="no"):
         scheduler.run(some_fail())
@@ -199,7 +203,7 @@ async def _two(name):
     return first, await branch(name + "'")
 
 
-def test_coroutines_take_no_place() -> None:
+def test_coroutines_take_no_place(scheduler_with) -> None:
     two = task(cache=False, name="two")(_two)
 
     @task(cache=False)

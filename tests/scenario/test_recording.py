@@ -98,7 +98,7 @@ def test_subtree_tasks(scheduler: Scheduler) -> None:
     assert {row.task.name for row in rows} == {"main", "leaf"}
 
 
-@pytest.mark.sqlite
+@pytest.mark.sqlite  # PostgreSQL checks references itself
 def test_nothing_refers_to_a_missing_row(scheduler: Scheduler) -> None:
     scheduler.run([main(2), main(3)])
     connection = scheduler.backend.session.connection().connection.cursor()

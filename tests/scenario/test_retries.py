@@ -11,7 +11,6 @@ import pytest
 
 from redun import Scheduler, task
 from redun.backends.db import Job
-from redun.config import Config
 from redun.scheduler import catch
 
 redun_namespace = "test_retries"
@@ -116,8 +115,8 @@ def test_many_retries_need_no_threads_of_their_own(scheduler: Scheduler) -> None
     assert max(most) <= before + 22  # the workers and their pacer
 
 
-def test_limits_are_held_until_the_last_attempt() -> None:
-    scheduler = Scheduler(config=Config({"limits": {"one": "1"}}))
+def test_limits_are_held_until_the_last_attempt(make_scheduler) -> None:
+    scheduler = make_scheduler({"limits": {"one": "1"}})
     order = []
 
     @task(limits=["one"], retries=1, retry_delay=0.02)
@@ -146,7 +145,7 @@ def test_timeout_of_a_thread(scheduler: Scheduler) -> None:
     release.set()
 
 
-def test_thread_that_hangs_does_not_keep_its_place() -> None:
+def test_thread_that_hangs_does_not_keep_its_place(make_scheduler) -> None:
     release = threading.Event()
 
     @task(timeout=0.05)
@@ -157,8 +156,7 @@ def test_thread_that_hangs_does_not_keep_its_place() -> None:
     def after(error):
         return "went on"
 
-    config = Config({"executors.default": {"type": "local", "max_workers": "1"}})
-    scheduler = Scheduler(config=config)
+    scheduler = make_scheduler({"executors.default": {"type": "local", "max_workers": "1"}})
     results = scheduler.run([catch(hangs(i), TimeoutError, after) for i in range(3)])
     assert results == ["went on"] * 3
     release.set()
@@ -181,9 +179,8 @@ def test_timeout_and_retry(scheduler: Scheduler) -> None:
     assert tags_of(scheduler, "slow_once")["redun.retries"] == 1
 
 
-def test_time_counts_from_the_begin_of_the_job() -> None:
-    config = Config({"executors.default": {"type": "local", "max_workers": "1"}})
-    scheduler = Scheduler(config=config)
+def test_time_counts_from_the_begin_of_the_job(make_scheduler) -> None:
+    scheduler = make_scheduler({"executors.default": {"type": "local", "max_workers": "1"}})
     tick = threading.Event()
 
     @task(timeout=0.5)
@@ -254,9 +251,9 @@ def process_tasks(tmp_path, monkeypatch):
     sys.modules.pop("retried_in_processes")
 
 
-def test_processes_are_interrupted_and_used_again(process_tasks, tmp_path) -> None:
-    config = Config({"executors.process": {"type": "local", "mode": "process", "max_workers": "1"}})
-    scheduler = Scheduler(config=config)
+def test_processes_are_interrupted_and_used_again(process_tasks, make_scheduler, tmp_path) -> None:
+    section = {"type": "local", "mode": "process", "max_workers": "1"}
+    scheduler = make_scheduler({"executors.process": section})
     with pytest.raises(TimeoutError, match=r"hangs\(\) took longer"):
         scheduler.run(process_tasks.hangs(1))
     assert scheduler.run(catch(process_tasks.hangs(2), TimeoutError, process_tasks.ok)) == "went on"

@@ -8,6 +8,9 @@ import pytest
 from redun import Scheduler, task
 from redun.functools import seq
 
+# About the engine: what the repo costs is measured elsewhere.
+pytestmark = pytest.mark.sqlite
+
 redun_namespace = "test_scale"
 
 

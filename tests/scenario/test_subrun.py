@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import logging
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -58,11 +58,11 @@ def memory(info: JobInfo = JobInfo()):
 class Project:
     """A module of tasks in a directory of its own, and a repo in a file."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, uri: str) -> None:
         self.directory = directory
         self.calls = directory / "calls"
         self.config = {
-            "backend": {"db_uri": f"sqlite:///{directory}/repo.db"},
+            "backend": {"db_uri": uri},
             "scheduler": {"context": '{"colour": "red"}'},
         }
         self.define("1")
@@ -91,9 +91,11 @@ class Project:
 
 
 @pytest.fixture
-def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Project]:
+def project(
+    tmp_path: Path, new_repo: Callable[[str], str], monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Project]:
     monkeypatch.syspath_prepend(str(tmp_path))
-    yield Project(tmp_path)
+    yield Project(tmp_path, new_repo("repo.db"))
     sys.modules.pop("subbed", None)
 
 
@@ -326,8 +328,10 @@ def test_subrun_from_a_repo_in_memory(project: Project, scheduler: Scheduler) ->
     assert scheduler.run(below(quoted(project.tasks.flow(1)))) == [2, 3]
 
 
-def test_subrun_on_another_repo_says_what_to_do(project: Project, repo: Scheduler) -> None:
-    other = {"backend": {"db_uri": f"sqlite:///{project.directory}/other.db"}}
+def test_subrun_on_another_repo_says_what_to_do(
+    project: Project, repo: Scheduler, new_repo: Callable[[str], str]
+) -> None:
+    other = {"backend": {"db_uri": new_repo("other.db")}}
     expr = quoted(project.tasks.flow(1))
     with pytest.raises(SchedulerError, match="another repo") as caught:
         repo.run(below(expr, options={"config": other}))

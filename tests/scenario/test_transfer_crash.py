@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import signal
-import sqlite3
 import subprocess
 import sys
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -41,8 +39,8 @@ def fill(backend, name, jobs):
     backend.record(records)
     backend.flush()
 
-def open_repo(path, **config):
-    backend = RedunBackendDb(f"sqlite:///{path}", config)
+def open_repo(uri, **config):
+    backend = RedunBackendDb(uri, config)
     backend.load()
     return backend
 """
@@ -55,7 +53,7 @@ from redun.sync.transfer import transfer
 
 how, batch, last = sys.argv[3], *map(int, sys.argv[4:])
 # Databases copy among themselves, unless payloads have to be looked after.
-config = {"value_store_path": f"{sys.argv[2]}.values"} if how == "rows" else {}
+config = {"value_store_path": "values"} if how == "rows" else {}
 source, target = open_repo(sys.argv[1]), open_repo(sys.argv[2], **config)
 done = 0
 
@@ -89,6 +87,14 @@ backend.close()
 """
 )
 
+pytestmark = pytest.mark.usefixtures("workdir")
+
+#: One file is attached to the connection to another.
+FILES = pytest.mark.sqlite
+
+Repos = Callable[[str], str]
+Rows = Callable[[str], dict[str, list[Any]]]
+
 TABLES = dict.fromkeys(
     ("execution", "job", "call_node", "argument", "call_subtree_task", "value", "task", "tag"), "*"
 )
@@ -103,27 +109,29 @@ def run(program: str, *words: object) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.fixture
-def source(tmp_path: Path) -> Path:
+def source(new_repo: Repos) -> str:
     """A repo with two executions of 300 jobs, some of them nested."""
-    path = tmp_path / "source.db"
+    uri = new_repo("source.db")
     code = "backend = open_repo(sys.argv[1])\nfor name in 'ab': fill(backend, name, 300)\nbackend.close()"
-    done = run(f"{RECORD}\n{code}", path)
+    done = run(f"{RECORD}\n{code}", uri)
     assert done.returncode == 0, done.stderr
-    return path
+    return uri
 
 
-def rows(path: Path) -> dict[str, list[Any]]:
-    """The rows of a repo, which must be sound."""
-    connection = sqlite3.connect(path)
-    try:
-        assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
-        assert connection.execute("PRAGMA foreign_key_check").fetchall() == []
+@pytest.fixture
+def rows(rows_of: Any) -> Rows:
+    """Gives the rows of a repo, which must be sound."""
+
+    def read(uri: str) -> dict[str, list[Any]]:
+        if uri.startswith("sqlite"):  # PostgreSQL checks references itself
+            assert rows_of(uri, "PRAGMA integrity_check") == [("ok",)]
+            assert rows_of(uri, "PRAGMA foreign_key_check") == []
         return {
-            table: sorted(connection.execute(f"SELECT {what} FROM {table}"), key=repr)
+            table: sorted(rows_of(uri, f"SELECT {what} FROM {table}"), key=repr)
             for table, what in TABLES.items()
         }
-    finally:
-        connection.close()
+
+    return read
 
 
 @pytest.mark.parametrize(
@@ -131,16 +139,16 @@ def rows(path: Path) -> dict[str, list[Any]]:
     [
         ("rows", 1),
         ("rows", 9),
-        ("attached", 1),
-        ("attached", 10),
-        ("attached", 40),
-        ("attached", 77),
+        pytest.param("attached", 1, marks=FILES),
+        pytest.param("attached", 10, marks=FILES),
+        pytest.param("attached", 40, marks=FILES),
+        pytest.param("attached", 77, marks=FILES),
     ],
 )
 def test_a_killed_push_is_completed_by_the_next(
-    tmp_path: Path, source: Path, how: str, last: int
+    new_repo: Repos, rows: Rows, source: str, how: str, last: int
 ) -> None:
-    target = tmp_path / "target.db"
+    target = new_repo("target.db")
     killed = run(PUSH, source, target, how, 100, last)
     assert killed.returncode == -signal.SIGKILL, killed.stderr
     before = rows(target)
@@ -154,11 +162,11 @@ def test_a_killed_push_is_completed_by_the_next(
     assert run(PUSH, source, target, how, 100, 0).stdout == "0\n"
 
 
-@pytest.mark.parametrize("how", ["rows", "attached"])
+@pytest.mark.parametrize("how", ["rows", pytest.param("attached", marks=FILES)])
 def test_pushing_to_a_repo_that_somebody_else_writes_to(
-    tmp_path: Path, source: Path, how: str
+    new_repo: Repos, rows: Rows, source: str, how: str
 ) -> None:
-    target = tmp_path / "target.db"
+    target = new_repo("target.db")
     assert run(f"{RECORD}\nopen_repo(sys.argv[1]).close()", target).returncode == 0
     command = [sys.executable, "-c", WRITE, str(target)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as writer:
@@ -171,4 +179,3 @@ def test_pushing_to_a_repo_that_somebody_else_writes_to(
     found, whole = rows(target), rows(source)
     assert len(found["execution"]) == 42
     assert {row[0] for row in whole["job"]} <= {row[0] for row in found["job"]}
-    assert os.path.getsize(target) > 0

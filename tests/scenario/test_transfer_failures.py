@@ -119,8 +119,10 @@ def open_repo() -> Iterator[Callable[[str], RedunBackendDb]]:
 
 
 @pytest.fixture
-def source(tmp_path: Path, open_repo: Callable[[str], RedunBackendDb]) -> RedunBackendDb:
-    backend = open_repo(f"sqlite:///{tmp_path / 'source.db'}")
+def source(
+    new_repo: Callable[[str], str], open_repo: Callable[[str], RedunBackendDb]
+) -> RedunBackendDb:
+    backend = open_repo(new_repo("source.db"))
     for name in "ab":
         backend.record(execution(name, JOBS))
     backend.flush()
@@ -208,6 +210,7 @@ def push_with_little_room(program: str, *words: object) -> str:
     return done.stderr
 
 
+@pytest.mark.sqlite  # the disk of a server is out of reach
 @pytest.mark.parametrize("room", [300_000, 1_000_000])
 def test_disk_that_is_full(
     source: RedunBackendDb, tmp_path: Path, open_repo: Any, room: int
@@ -226,6 +229,7 @@ def test_disk_that_is_full(
     assert rows(target) == rows(source)
 
 
+@pytest.mark.sqlite  # as above
 def test_full_disk_is_told_in_a_line(
     source: RedunBackendDb, tmp_path: Path, open_repo: Any
 ) -> None:

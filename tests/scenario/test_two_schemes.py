@@ -41,15 +41,16 @@ def _scheme():
     set_scheme(before)
 
 
-def test_runs_in_threads_do_not_disturb_each_other(tmp_path) -> None:
+def test_runs_in_threads_do_not_disturb_each_other(new_repo) -> None:
     barrier = threading.Barrier(len(SCHEMES))
     found: dict[str, list] = {scheme: [] for scheme in SCHEMES}
     errors: list[BaseException] = []
 
+    uris = {scheme: new_repo(f"{scheme}.db", empty=True) for scheme in SCHEMES}
+
     def run(scheme: str) -> None:
         try:
-            uri = f"sqlite:///{tmp_path}/{scheme}.db"
-            config = Config({"backend": {"db_uri": uri, "hash_scheme": scheme}})
+            config = Config({"backend": {"db_uri": uris[scheme], "hash_scheme": scheme}})
             scheduler = Scheduler(config=config)
             scheduler.load(migrate=True)
             barrier.wait(20)

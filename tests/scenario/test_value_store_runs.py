@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pickle
-import sqlite3
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -16,6 +16,8 @@ from redun import Scheduler, task
 from redun.backends.db import Job, RedunBackendDb, RedunDatabaseError, Value
 from redun.backends.value_store import ValueStore
 from redun.config import Config
+
+pytestmark = pytest.mark.each_repo
 
 redun_namespace = "test_value_store_runs"
 
@@ -45,17 +47,19 @@ def main(letter: str) -> list:
 
 
 @pytest.fixture
-def open_scheduler(tmp_path: Path) -> Iterator[Callable[..., Scheduler]]:
+def open_scheduler(
+    tmp_path: Path, new_repo: Callable[..., str]
+) -> Iterator[Callable[..., Scheduler]]:
     """Opens the repo of a test, by default with a value store beside it."""
     opened: list[Scheduler] = []
     calls.clear()
 
     def open_(path: str | None = "values", **options: str) -> Scheduler:
-        backend = {"db_uri": f"sqlite:///{tmp_path}/redun.db", "config_dir": str(tmp_path)}
+        backend = {"db_uri": new_repo(empty=True), "config_dir": str(tmp_path)}
         if path is not None:
             backend["value_store_path"] = path
         scheduler = Scheduler(config=Config({"backend": {**backend, **options}}))
-        scheduler.load()
+        scheduler.load(migrate=True)
         opened.append(scheduler)
         return scheduler
 
@@ -79,17 +83,15 @@ def statuses(scheduler: Scheduler) -> set[str]:
 
 
 @pytest.mark.parametrize("scheme", ["blake3", "redun1"])
-def test_large_values_go_to_the_store_and_come_back(open_scheduler, tmp_path, scheme) -> None:
+def test_large_values_go_to_the_store_and_come_back(
+    open_scheduler, tmp_path, new_repo, rows_of, scheme
+) -> None:
     first = open_scheduler(hash_scheme=scheme)
     expected = ["x" * BIG, BIG, ["x" * BIG]]
     assert first.run(main("x")) == expected
     files = stored(tmp_path)
     assert sorted(pickle.loads(path.read_bytes())[0][:1] for path in files.values()) == ["x", "x"]
-    rows = dict(
-        sqlite3.connect(tmp_path / "redun.db")
-        .execute("SELECT value_hash, value FROM value")
-        .fetchall()
-    )
+    rows = dict(rows_of(new_repo(), "SELECT value_hash, value FROM value"))
     assert {value_hash for value_hash, data in rows.items() if data == b""} == set(files)
     calls.clear()
     again = open_scheduler()
@@ -225,7 +227,7 @@ def peak():
 
 here = sys.argv[1]
 scheduler = Scheduler(config=Config({{"backend": {{
-    "db_uri": f"sqlite:///{{here}}/redun.db", "value_store_path": f"{{here}}/values"}}}}))
+    "db_uri": sys.argv[3], "value_store_path": f"{{here}}/values"}}}}))
 scheduler.load()
 before = peak()
 result = scheduler.run(make(sys.argv[2]))
@@ -238,13 +240,15 @@ print((peak() - before) / SIZE)
 
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", ["array", "list", "bytes"])
-def test_large_values_are_not_copied(tmp_path: Path, kind: str) -> None:
+def test_large_values_are_not_copied(
+    tmp_path: Path, new_repo: Callable[..., str], kind: str
+) -> None:
     """A value above 64 MiB is written and read without a second copy of it in memory."""
     pytest.importorskip("numpy")
     script = tmp_path / "large_run.py"
     script.write_text(LARGE_RUN.format(size=200 * 1024 * 1024))
     growth = []
-    for words in ([kind], [kind, "quiet"]):
+    for words in ([kind, new_repo()], [kind, new_repo(), "quiet"]):
         done = subprocess.run(
             [sys.executable, script, tmp_path, *words], capture_output=True, text=True
         )
@@ -257,6 +261,81 @@ def test_large_values_are_not_copied(tmp_path: Path, kind: str) -> None:
     # pages count while they are in memory, but can be dropped.
     assert growth[0] < (2.3 if kind == "bytes" else 1.3), growth
     assert growth[1] < 2.2, growth
+
+
+HUGE_RUN = """
+import resource, sys
+import numpy
+from redun import Scheduler, task
+from redun.config import Config
+
+redun_namespace = "huge"
+SIZE = (4 << 30) + (100 << 20)
+
+@task()
+def make():
+    if "quiet" in sys.argv:
+        raise AssertionError("not cached")
+    array = numpy.zeros(SIZE, dtype="u1")  # its pages are not there until they are written to
+    array[:: 1 << 26] = 7
+    array[-1] = 9
+    return {"huge": array, "label": "x"}
+
+@task()
+def look(result):
+    array = result["huge"]
+    return [array.nbytes, int(array[0]), int(array[1]), int(array[-1]), result["label"]]
+
+@task()
+def main():
+    return look(make())
+
+def own_memory():
+    with open("/proc/self/status") as status:
+        lines = dict(line.split(":", 1) for line in status)
+    return int(lines["RssAnon"].split()[0]) * 1024
+
+backend = {"db_uri": sys.argv[1], "value_store_path": sys.argv[2], "max_value_size": str(1 << 40)}
+scheduler = Scheduler(config=Config({"backend": backend}))
+scheduler.load(migrate=True)
+if "quiet" in sys.argv:
+    huge = scheduler.run(make())
+    assert [huge["huge"].nbytes, huge["huge"][-1], huge["label"]] == [SIZE, 9, "x"]
+    print(own_memory())
+else:
+    assert scheduler.run(main()) == [SIZE, 7, 0, 9, "x"]
+    scheduler.backend.close()
+    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.sqlite  # the payload is in no database
+@pytest.mark.skipif(sys.platform != "linux", reason="memory is counted as Linux does")
+def test_values_above_4_gib_are_streamed(tmp_path: Path, new_repo: Callable[..., str]) -> None:
+    pytest.importorskip("numpy")
+    free = shutil.disk_usage(tmp_path).free >> 30
+    if free < 12:
+        pytest.skip(f"a value above 4 GiB needs 12 GiB of disk here, {free} GiB are free")
+    lines = dict(line.split(":", 1) for line in Path("/proc/meminfo").read_text().splitlines())
+    memory = int(lines["MemAvailable"].split()[0]) >> 20
+    if memory < 6:
+        pytest.skip(f"a value above 4 GiB needs 6 GiB of memory here, {memory} GiB are free")
+    script = tmp_path / "huge_run.py"
+    script.write_text(HUGE_RUN)
+    store = tmp_path / "values"
+    try:
+        # Writing takes no memory of its own, and what is read is in memory once.
+        for words, size in (([], 0), (["quiet"], 4.1 * 2**30)):
+            done = subprocess.run(
+                [sys.executable, script, new_repo(), store, *words], capture_output=True, text=True
+            )
+            assert done.returncode == 0, done.stderr[-2000:]
+            assert int(done.stdout) < size + 600 * 2**20
+        (path,) = stored(tmp_path).values()
+        assert path.stat().st_size > 4 << 30
+    finally:
+        shutil.rmtree(store)
 
 
 def test_limit_on_streamed_values(open_scheduler, monkeypatch) -> None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from redun import Scheduler, task
+from redun import task
 from redun.executors.alias import AliasExecutor
 from redun.executors.base import (
     Executor,
@@ -41,7 +41,7 @@ def test_class_path() -> None:
         get_executor_class("bad_class", class_path="redun.config.Config")
 
 
-def test_own_executor_runs_jobs() -> None:
+def test_own_executor_runs_jobs(make_scheduler) -> None:
     @register_executor("inline_for_test")
     class InlineExecutor(Executor):
         def submit(self, job) -> None:
@@ -54,19 +54,19 @@ def test_own_executor_runs_jobs() -> None:
     assert get_executor_from_config(sections, "b").mode == "process"
     with pytest.raises(RuntimeError, match=r"Unknown Executor c\."):
         get_executor_from_config(sections, "c")
-    scheduler = Scheduler()
+    scheduler = make_scheduler()
     scheduler.add_executor(executors[0])
     assert scheduler.run(one.options(executor="a")()) == 1
 
 
-def test_executor_that_cannot_run_tasks() -> None:
-    scheduler = Scheduler(executor=Executor("default"))
+def test_executor_that_cannot_run_tasks(make_scheduler) -> None:
+    scheduler = make_scheduler(executor=Executor("default"))
     with pytest.raises(ExecutorError, match="does not support submitting tasks"):
         scheduler.run(one())
 
 
-def test_alias() -> None:
-    scheduler = Scheduler()
+def test_alias(make_scheduler) -> None:
+    scheduler = make_scheduler()
     scheduler.add_executor(AliasExecutor("other", target="default"))
     assert scheduler.run(one.options(executor="other")()) == 1
     scheduler.add_executor(AliasExecutor("broken", target="missing"))

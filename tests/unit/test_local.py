@@ -6,7 +6,6 @@ import threading
 import pytest
 
 from redun import Scheduler, task
-from redun.config import Config
 from redun.executors.local import LocalExecutor
 
 redun_namespace = "test_local"
@@ -23,15 +22,14 @@ def test_threads_are_not_the_scheduler_thread(scheduler: Scheduler) -> None:
     assert not [t for t in threading.enumerate() if t.name.startswith("redun-default")]
 
 
-def test_blocking_jobs_use_all_threads() -> None:
+def test_blocking_jobs_use_all_threads(make_scheduler) -> None:
     barrier = threading.Barrier(8, timeout=20)
 
     @task()
     def meet(x):
         return barrier.wait() >= 0
 
-    config = Config({"executors.default": {"type": "local", "max_workers": "8"}})
-    scheduler = Scheduler(config=config)
+    scheduler = make_scheduler({"executors.default": {"type": "local", "max_workers": "8"}})
     assert scheduler.run([meet(i) for i in range(16)]) == [True] * 16
 
 

@@ -5,8 +5,7 @@ from functools import partial
 
 import pytest
 
-from redun import Scheduler, functools, script, task
-from redun.config import Config
+from redun import functools, script, task
 from redun.engine.unused import find_unused_calls
 from redun.functools import seq
 
@@ -109,8 +108,8 @@ def test_tasks_without_source_are_passed_over() -> None:
     assert find_unused_calls(made) == []
 
 
-def test_warned_once_a_line(caplog: pytest.LogCaptureFixture) -> None:
-    scheduler = Scheduler()
+def test_warned_once_a_line(caplog: pytest.LogCaptureFixture, make_scheduler) -> None:
+    scheduler = make_scheduler()
 
     @task()
     def forgets(x):
@@ -130,6 +129,6 @@ def test_warned_once_a_line(caplog: pytest.LogCaptureFixture) -> None:
     assert "seq(" in warning
 
     caplog.clear()
-    quiet = Scheduler(config=Config({"scheduler": {"ignore_warnings": "unused_call"}}))
+    quiet = make_scheduler({"scheduler": {"ignore_warnings": "unused_call"}})
     assert quiet.run(main()) == [1, 2]
     assert [text for text in caplog.messages if "never used" in text] == []
