@@ -145,11 +145,21 @@ def forget_subtrees(path: Path, tasks: list[str]) -> None:
     forgotten=st.lists(st.sampled_from(TASKS), unique=True),
     labels=st.integers(0, 3),
     batch=st.sampled_from([3, 7, 1000]),
+    payload=st.sampled_from([0, 9, 1000]),
 )
 def test_what_arrives_is_what_arrives_by_rows(
-    sizes: list[int], ended: int, before: int, forgotten: list[str], labels: int, batch: int
+    sizes: list[int],
+    ended: int,
+    before: int,
+    forgotten: list[str],
+    labels: int,
+    batch: int,
+    payload: int,
 ) -> None:
-    with tempfile.TemporaryDirectory() as name:
+    with tempfile.TemporaryDirectory() as name, pytest.MonkeyPatch.context() as patch:
+        patch.setattr("redun.backends.records.MAX_PAYLOAD", payload)
+        patch.setattr(attached, "VALUES_AT_ONCE", 1 + payload // 3)
+        patch.setattr(attached, "MAX_PAGES", payload // 9)
         paths = [Path(name, file) for file in ("source.db", "direct.db", "by_rows.db")]
         source, direct, by_rows = backends = [open_repo(path) for path in paths]
 

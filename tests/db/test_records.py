@@ -349,3 +349,38 @@ def test_a_transfer_with_nothing_new_reads_executions_only(
     few = steps(20, "a")
     many = steps(4000, "b")
     assert many < few + 20
+
+
+def test_large_payloads_go_in_transactions_of_their_own(
+    source: RedunBackendDb, backend: RedunBackendDb, fill: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill(source)
+    sizes = {f"{number}" * 40: number * 1000 for number in range(10)}
+    records = Records()
+    records.values += [(key, "bytes", "", b"\0" * size) for key, size in sizes.items()]
+    for number, key in enumerate(sizes):
+        call = f"{number}" * 39 + "c"
+        records.call_nodes.append((call, "ns.f", TASK, "a" * 40, key, START))
+        records.call_edges.append(("f" * 40, call, number))
+    records.call_nodes.append(("f" * 40, "ns.f", TASK, "a" * 40, TASK, START))
+    records.subtree_tasks += [(row[0], TASK) for row in records.call_nodes]
+    source.record(records)
+    source.flush()
+    monkeypatch.setattr("redun.backends.records.MAX_PAYLOAD", 10_000)
+    whole = contents(source)
+    told: list[dict[str, int]] = []
+    put = backend.records._transact
+
+    def noted(*args: Any, **kwargs: Any) -> dict[str, int]:
+        told.append(put(*args, **kwargs))
+        return told[-1]
+
+    monkeypatch.setattr(backend.records, "_transact", noted)
+    roots = [("CallNode", "f" * 40), ("Execution", "e")]
+    counts = transfer(source.records, backend.records, roots, verify=False)
+    assert contents(backend) == whole
+    assert counts.by_kind == {kind: len(whole[kind]) for kind in KINDS}
+    if told:
+        # 45,000 bytes of payload, and a value of 9,000 leaves room for that of 1,000 at most.
+        assert 5 <= len(told) <= 9
+        assert sum(one.get("Value", 0) for one in told) == len(whole["Value"])

@@ -71,7 +71,7 @@ if how == "rows":
     target.records._writer.write = dying(target.records._writer.write)
 else:
     from redun.backends.db import attached
-    attached._Attempt._copy = dying(attached._Attempt._copy)
+    attached._Work._copy = dying(attached._Work._copy)
 print(transfer(source.records, target.records, verify=False, batch=batch).total)
 """
 )

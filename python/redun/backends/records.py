@@ -79,8 +79,46 @@ class Part(NamedTuple):
     again: bool = False
 
 
-#: Copies records in one transaction; returns how many were new or ended a job, by kind.
+#: Copies records in one transaction, or in several if their payload is large; each leaves the target
+#: closed. Returns how many were new or ended a job, by kind.
 Receive: TypeAlias = Callable[[Sequence[Part]], dict[str, int]]
+
+
+#: Bytes of payload in one transaction: what large values add takes time, and room in logs.
+MAX_PAYLOAD = 64 << 20
+
+
+def cut(
+    payload_size: Callable[[Sequence[str]], int], parts: Sequence[Part], batch: int = 2000
+) -> Iterator[Sequence[Part]]:
+    """
+    The parts of one transaction as those of several, none with more payload than `MAX_PAYLOAD`
+    unless in one value.
+
+    Values come first, those in values before these: a transaction may end after any of them.
+
+    Parameters
+    ----------
+    payload_size : bytes of the payloads of some values.
+    batch : how many values it is asked about at once.
+    """
+    ids = list(parts[0].ids) if parts and parts[0].kind == "Value" else []
+    waiting = [ids[start : start + batch] for start in range(0, len(ids), batch)][::-1]
+    taken: list[str] = []
+    size = 0
+    while waiting:
+        some = waiting.pop()
+        more = payload_size(some)
+        if more > MAX_PAYLOAD and len(some) > 1:
+            middle = len(some) // 2
+            waiting += [some[middle:], some[:middle]]
+            continue
+        if taken and size + more > MAX_PAYLOAD:
+            yield [Part("Value", taken)]
+            taken, size = [], 0
+        taken += some
+        size += more
+    yield [Part("Value", taken), *parts[1:]] if taken else parts
 
 
 class RecordError(RedunError, ValueError):

@@ -259,6 +259,11 @@ class BundleStore:
                 record["children"] = [*record["children"], *sorted(late)]
             yield record
 
+    def payload_size(self, ids: Collection[str]) -> int:
+        """Bytes of the payloads of these values, about: of their records."""
+        places = self._places("Value", {key_of(record_id) for record_id in ids})
+        return sum(entry.length for _, entry in places.values())
+
     def put(self, records: Iterable[Record], verify: bool = True) -> dict[str, int]:
         """
         Adds records; returns how many were new, or ended a job, by kind.

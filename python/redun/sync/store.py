@@ -128,6 +128,9 @@ class RecordStore(Protocol):
         reads them from there.
         """
 
+    def payload_size(self, ids: Collection[str]) -> int:
+        """Bytes of the payloads of these values, about; those in a value store don't count."""
+
     def put(self, records: Iterable[Record], verify: bool = True) -> dict[str, int]:
         """
         Adds records in one transaction and returns how many were new (or ended a job), by kind.

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from redun._core import SyncPlanner
-from redun.backends.records import Record
+from redun.backends.records import Record, cut
 from redun.sync.store import BATCH, TRANSACTION, Part, RecordKind, RecordStore
 
 #: Names of what is counted, one and several, in the order of telling.
@@ -94,7 +94,8 @@ def transfer(
                 if receive is not None:
                     counts.add(receive(parts), parts)
                 else:
-                    counts.add(target.put(_records(source, parts), verify), parts)
+                    for some in cut(source.payload_size, parts):
+                        counts.add(target.put(_records(source, some), verify), some)
             planner.transferred()
             if progress is not None:
                 progress(counts)

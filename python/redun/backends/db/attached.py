@@ -18,11 +18,16 @@ from redun.backends.db.connection import Retry
 from redun.backends.db.repo import Repo
 from redun.backends.db.rows import COLUMNS, TABLES, subtrees
 from redun.backends.db.sqlite import BUSY_TIMEOUT_MS, WRITER_CHECKPOINT_PAGES
-from redun.backends.db.writer import CACHE_KIB, END_JOB, MAIN_TABLES
+from redun.backends.db.writer import CACHE_KIB, END_JOB, MAIN_TABLES, total
 from redun.backends.records import Part
 
 #: Page cache for the attached source, in KiB. It is read in the order of keys.
 SOURCE_CACHE_KIB = 16384
+
+#: Values that are copied at once, and by how many pages they may make the file grow within one
+#: transaction: with large payloads it takes time, and room in the log.
+VALUES_AT_ONCE = 5000
+MAX_PAGES = 8192
 
 PICKED = "(SELECT id FROM temp.picked)"
 
@@ -89,7 +94,7 @@ class AttachedCopy:
 
     def copy(self, parts: Sequence[Part]) -> dict[str, int] | None:
         """
-        Copies records in one transaction; returns how many were new or ended a job, by kind.
+        Copies records; returns how many were new or ended a job, by kind.
 
         Returns None, and does nothing, if the source can't be attached after all.
         """
@@ -104,9 +109,9 @@ class AttachedCopy:
                 return None
         for repo in (self._source, self._target):
             repo.recorder.flush(everything=False)
-        attempt = _Attempt(connection, parts)
+        work = _Work(connection, parts)
         with self._target.database.driver_errors():
-            return self._retry.run("transaction", attempt.run, connection.rollback)
+            return self._retry.run("transaction", work.run, connection.rollback)
 
     def close(self) -> None:
         """Lets go of both files."""
@@ -143,19 +148,39 @@ class AttachedCopy:
         return connection
 
 
-class _Attempt:
-    """One transaction."""
+class _Work:
+    """
+    Parts to copy in one transaction, or in several if their payload is large.
+
+    Values come first, those in values before these: a transaction may end after any of them.
+    """
 
     def __init__(self, connection: sqlite3.Connection, parts: Sequence[Part]) -> None:
         self._connection = connection
-        self._parts = parts
+        self._waiting: list[Part] = []
+        for part in parts:
+            size = VALUES_AT_ONCE if part.kind == "Value" else max(len(part.ids), 1)
+            for start in range(0, len(part.ids), size):
+                self._waiting.append(part._replace(ids=part.ids[start : start + size]))
         self._counts: dict[str, int] = {}
+        self._committed: dict[str, int] = {}
 
     def run(self) -> dict[str, int]:
-        """Begins, copies and commits; returns counts by kind."""
-        self._counts = {}
-        self._connection.execute("BEGIN IMMEDIATE")
-        for part in self._parts:
+        """Does what is not committed yet; returns counts by kind, of all."""
+        while self._waiting:
+            self._counts = {}
+            self._connection.execute("BEGIN IMMEDIATE")
+            done = self._copy_some()
+            self._connection.execute("DELETE FROM temp.picked")
+            self._connection.execute("COMMIT")
+            del self._waiting[:done]
+            self._committed = total(iter((self._committed, self._counts)))
+        return self._committed
+
+    def _copy_some(self) -> int:
+        """Copies all that waits, or values until there is much in the transaction; how many parts."""
+        start = self._pages()
+        for done, part in enumerate(self._waiting, 1):
             self._pick(part.ids)
             for table, key in TABLES[part.kind]:
                 self._copy(table, key, part.open)
@@ -164,9 +189,13 @@ class _Attempt:
                 self._add_subtrees()
             elif part.kind == "Tag":
                 self._connection.execute(SUPERSEDE)
-        self._connection.execute("DELETE FROM temp.picked")
-        self._connection.execute("COMMIT")
-        return self._counts
+            elif part.kind == "Value" and self._pages() - start > MAX_PAGES:
+                return done
+        return len(self._waiting)
+
+    def _pages(self) -> int:
+        count: int = self._connection.execute("PRAGMA main.page_count").fetchone()[0]
+        return count
 
     def _pick(self, ids: Sequence[str]) -> None:
         self._connection.execute("DELETE FROM temp.picked")

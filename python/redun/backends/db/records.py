@@ -7,6 +7,7 @@ rows in bulk; nothing is unpickled.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from typing import Any
@@ -30,6 +31,7 @@ from redun.backends.records import (
     Receive,
     Record,
     TagOwner,
+    cut,
 )
 from redun.backends.verify import check_fields, verify_record
 
@@ -44,6 +46,8 @@ RESULT_TYPES = (
     "JOIN value ON value.value_hash = call_node.value_hash WHERE call_node.call_hash {in_ids}"
 )
 CHILD_JOBS = "SELECT parent_id, id, CAST(start_time AS VARCHAR) FROM job WHERE parent_id {in_ids}"
+
+PAYLOAD_SIZE = "SELECT sum(length(value)) FROM value WHERE value_hash {in_ids}"
 
 #: Tasks of the calls that calls made.
 CHILD_TASKS = (
@@ -231,6 +235,10 @@ class RecordRows:
                 for row in rows["value"]
             ]
 
+    def payload_size(self, ids: Collection[str]) -> int:
+        """Bytes of the payloads of these values; those in a value store don't count."""
+        return sum(int(row[0] or 0) for row in self.rows(PAYLOAD_SIZE, list(ids)))
+
     def put(self, records: Iterable[Record], verify: bool = True) -> dict[str, int]:
         """Adds records in one transaction; returns how many were new or ended a job, by kind."""
         given = iter(records)
@@ -254,12 +262,12 @@ class RecordRows:
                 )
 
     def _copy_rows(self, source: RecordRows, parts: Sequence[Part], verify: bool) -> dict[str, int]:
-        """Copies records by their rows, in one transaction."""
+        """Copies records by their rows."""
 
-        def pieces() -> Iterator[TableRows]:
+        def pieces(some: Sequence[Part]) -> Iterator[TableRows]:
             waiting: TableRows = {}
             size = 0
-            for part in parts:
+            for part in some:
                 for rows in source.read(part.kind, part.ids):
                     if verify:
                         source._verify(part.kind, rows)
@@ -271,7 +279,10 @@ class RecordRows:
             if waiting:
                 yield waiting
 
-        return self._transact(pieces, again=True)
+        return total(
+            self._transact(functools.partial(pieces, some), again=True)
+            for some in cut(source.payload_size, parts)
+        )
 
     def _verify(self, kind: str, rows: TableRows) -> None:
         for record in self._to_records(kind, rows).values():
