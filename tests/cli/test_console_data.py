@@ -17,12 +17,12 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from redun import task
+from redun import Handle, task
 from redun.backends.base import TagEntity
 from redun.backends.db import RedunBackendDb
 from redun.backends.db.orm import Execution, Job, Task, Value
 from redun.backends.db.query import jobs as job_queries
-from redun.console import screen
+from redun.console import footer, screen, upstream
 from redun.scheduler import Scheduler
 
 Console = Callable[..., None]
@@ -189,6 +189,115 @@ def test_missing_payloads_are_told(console: Console, uri: str) -> None:
         await at.app.open([path])
         await at.settle()
         assert "missing from the value store" in at.text
+
+    console(uri, walk)
+
+
+class Connection(Handle):
+    """A handle to nothing."""
+
+    def __init__(self, name: str) -> None:
+        pass
+
+
+def test_handles_that_come_from_each_other_are_shown(console: Console, tmp_path: Path) -> None:
+    @task(name="use", namespace="lab")
+    def use(handle: Connection, step: int) -> Connection:
+        return handle
+
+    @task(name="main", namespace="lab")
+    def main() -> Connection:
+        return use(use(Connection("db"), 1), 2)
+
+    uri = f"sqlite:///{tmp_path / 'handles.db'}"
+    scheduler = scheduler_for(uri)
+    scheduler.run(main(), exec_argv=["redun", "run", "lab.py", "main"])
+    scheduler.backend.close()
+    change(
+        uri,
+        "INSERT INTO handle_edge (parent_id, child_id) "
+        "SELECT child_id, parent_id FROM handle_edge UNION SELECT hash, hash FROM handle",
+    )
+    backend = RedunBackendDb(uri)
+    backend.load(migrate=False)
+    handles = backend.source.cells("SELECT hash FROM handle")
+    backend.close()
+
+    async def walk(at: Any) -> None:
+        assert "Jobs (3)" in await at.press("enter")
+        assert "lab.use(" in at.text
+        assert "Connection" in await at.press("enter")
+        for handle in handles:
+            await at.app.open([f"values/{handle}"])
+            await at.settle()
+            assert f"Value {handle} redun" in at.text or "Connection" in at.text
+            await at.app.open([f"upstreams/{handle}"])
+            await at.settle()
+            assert f"value = <{handle[:8]}>" in at.text
+            assert "value <-- " in at.text
+
+    assert len(handles) > 3
+    console(uri, walk)
+
+
+def test_a_wide_dataflow_is_shown_bit_by_bit(
+    console: Console, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    @task(name="leaf", namespace="lab")
+    def leaf(x: int) -> int:
+        return x + 1000
+
+    @task(name="total", namespace="lab")
+    def total(xs: list[int]) -> int:
+        return sum(xs)
+
+    @task(name="main", namespace="lab")
+    def main(n: int) -> int:
+        return total([leaf(x) for x in range(n)])
+
+    uri = f"sqlite:///{tmp_path / 'wide.db'}"
+    scheduler = scheduler_for(uri)
+    scheduler.run(main(20), exec_argv=["redun", "run", "lab.py", "main"])
+    query = "SELECT value_hash FROM call_node WHERE task_name = 'lab.main'"
+    value = scheduler.backend.source.cell(query)  # type: ignore[attr-defined]
+    scheduler.backend.close()
+    monkeypatch.setattr(upstream, "LOOKED_AT", 10)
+
+    async def walk(at: Any) -> None:
+        await at.app.open([f"upstreams/{value}"])
+        await at.settle()
+        assert "n More" in at.text
+        assert "leaf_result_10 = " in at.text
+        assert "leaf_result_11" not in at.text
+        assert "origin" not in at.text
+        assert "... more than 10 values and calls: n shows more" in await at.press("ctrl+end")
+        # The arguments come from those of the task above.
+        await at.press("n", "n")
+        rows = [row.cells[0].plain for row in at.app.screen.content.sheets["rows"].rows]
+        assert "... more" not in rows[-1]
+        assert sum("leaf_result" in row and "leaf(x" in row for row in rows) == 20
+        assert "n More" not in at.text
+
+    console(uri, walk)
+
+
+def test_keys_are_made_once_while_a_screen_opens(
+    console: Console, uri: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[str] = []
+    plain = footer.Footer.compose
+
+    def compose(self: Any) -> Any:
+        keys = list(plain(self))
+        made.extend(key.description for key in keys)
+        return keys
+
+    monkeypatch.setattr(footer.Footer, "compose", compose)
+
+    async def walk(at: Any) -> None:
+        made.clear()
+        assert "f Focus job" in await at.press("enter")
+        assert made.count("Focus job") == 1
 
     console(uri, walk)
 

@@ -28,6 +28,7 @@ from redun.backends.db.dataflow import (
     serialize_dataflow,
     walk_dataflow,
 )
+from redun.backends.db.dataflow.nodes import key_of as identity
 from redun.backends.db.dataflow.nodes import node_key
 from redun.backends.db.dataflow.parameters import Parameters, parse_parameters
 
@@ -129,6 +130,28 @@ def test_producer_is_the_same_where_many_calls_gave_a_value(
 
     assert [list(map(node_key, edge)) for edge in edges] == [
         [tuple(key) if key else None for key in edge] for edge in FLOWS[value_hash]["edges"]
+    ]
+
+
+@pytest.mark.parametrize("value_hash", FLOWS)
+def test_limited_dataflow_tells_nothing_that_is_not_so(
+    recorded: RedunBackendDb, value_hash: str
+) -> None:
+    whole = list(dataflow_of_value(recorded.source, value_hash))
+    pairs = {(identity(edge.src), node_key(edge.dest)) for edge in whole}
+    for limit in range(1, len({src for src, _dest in pairs}) + 1):
+        edges = list(dataflow_of_value(recorded.source, value_hash, limit))
+        looked_at = {identity(edge.src) for edge in edges}
+        text = list(display_dataflow(make_dataflow_dom(edges)))
+
+        assert len(looked_at) == limit
+        assert {(identity(edge.src), node_key(edge.dest)) for edge in edges} <= pairs
+        assert all(line.count("<--") <= 1 for line in text)
+        ends = sum(edge.dest is None for edge in edges)
+        assert bool(ends) or not any("origin" in line for line in text)
+
+    assert [list(map(node_key, edge)) for edge in edges] == [
+        list(map(node_key, edge)) for edge in whole
     ]
 
 

@@ -15,10 +15,11 @@ from textual.binding import Binding, BindingType
 from textual.containers import Horizontal
 from textual.screen import Screen
 from textual.widget import Widget
-from textual.widgets import DataTable, Footer, Static
+from textual.widgets import DataTable, Static
 
 from redun.backends.db.query.listings import change_stamp
 from redun.console.filters import NO_FILTERS, Filters, Values
+from redun.console.footer import Keys
 from redun.console.grid import Grid
 from redun.console.repo import Repo, UnknownRecord
 from redun.console.text import Row, one_line, plain
@@ -135,7 +136,7 @@ class RedunScreen(Screen[None]):
         yield Static("Loading...", id="note")
         yield from self.compose_body()
         with Horizontal(id="foot"):
-            yield Footer(show_command_palette=False, compact=True)
+            yield Keys(show_command_palette=False, compact=True)
             yield Static(id="page")
 
     def compose_body(self) -> Iterable[Widget]:

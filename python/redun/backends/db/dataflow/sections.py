@@ -106,6 +106,8 @@ class _Graph:
     def __init__(self, edges: Iterable[DataflowEdge]) -> None:
         self.nodes: dict[NodeKey, DataflowNode] = {}
         self.dests: dict[NodeKey, list[NodeKey | None]] = defaultdict(list)
+        #: Nodes beyond the limit of the walk: nobody looked upstream of them.
+        self.beyond: set[NodeKey] = set()
         self._read(edges)
         self.order = self._sorted()
         #: Of a result joined from parts: which part each consumer meant, as its place in the order.
@@ -125,6 +127,7 @@ class _Graph:
             if dest is not None and dest_key is not None:
                 self.nodes.setdefault(dest_key, dest)
             self.dests[src_key].append(dest_key)
+        self.beyond = self.nodes.keys() - self.dests.keys()
 
     def _sorted(self) -> list[NodeKey]:
         """All nodes, each after its consumers; along one path as deep as that allows."""
@@ -263,11 +266,11 @@ class _Graph:
         if last is None:
             return Section(head, nodes)
         if last[0] != CALL:
-            return Section(head, nodes, renamed=True)
+            return Section(head, nodes, renamed=last not in self.beyond)
         if len(nodes) > 1 and isinstance(nodes[-2], CallNodeValue):
             nodes.pop()  # The call's result stands for the call.
         args = [self.nodes[dest] for dest in self.dests[last] if dest]
-        if not args:
+        if not args and last not in self.beyond:
             nodes.append(None)
         return Section(head, nodes, args=args)  # type: ignore[arg-type]
 
@@ -280,7 +283,7 @@ class _Graph:
         while stack:
             path = stack.pop()
             key = path[-1]
-            if len(path) > 1 and self._is_end(key):
+            if len(path) > 1 and (key in self.beyond or self._is_end(key)):
                 yield path[1:]
                 continue
             assert key is not None

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator
+from itertools import islice
 from typing import Any, Protocol
 
 from redun.backends.db.dataflow.nodes import (
@@ -83,7 +84,9 @@ def walk_dataflow(backend: Any, node: DataflowNode) -> Iterator[DataflowEdge]:
     return _walk(OrmLoader(backend.session), node)
 
 
-def dataflow_of_value(source: Source, value_hash: str) -> Iterator[DataflowEdge]:
+def dataflow_of_value(
+    source: Source, value_hash: str, limit: int | None = None
+) -> Iterator[DataflowEdge]:
     """
     All edges upstream of a value, in the order of `walk_dataflow`, between light rows.
 
@@ -91,19 +94,23 @@ def dataflow_of_value(source: Source, value_hash: str) -> Iterator[DataflowEdge]
     ----------
     source : the repo to read.
     value_hash : the value to start with.
+    limit : how many nodes to look upstream of, the nearest first; None for all. The others that are
+        met have no edges of their own, not even to the origin.
     """
-    return _walk(RowLoader(source), ValueRow(value_hash, source))
+    return _walk(RowLoader(source), ValueRow(value_hash, source), limit)
 
 
-def _walk(loader: Loader, node: DataflowNode) -> Iterator[DataflowEdge]:
-    found = _Upstream(loader).dests_from(node)
+def _walk(loader: Loader, node: DataflowNode, limit: int | None = None) -> Iterator[DataflowEdge]:
+    found = _Upstream(loader, limit).dests_from(node)
     del loader  # and what it remembers
     seen = {key_of(node)}
     stack = [node]
     while stack:
         src = stack.pop()
         # Let go of what is handed out: whoever takes it may keep all of it.
-        dests = found.pop(key_of(src))
+        dests = found.pop(key_of(src), None)
+        if dests is None:
+            continue  # beyond the limit
         if not dests:
             yield DataflowEdge(src, None)
         for dest in dests:
@@ -118,8 +125,9 @@ def _walk(loader: Loader, node: DataflowNode) -> Iterator[DataflowEdge]:
 class _Upstream:
     """Finds all nodes upstream of one, a frontier at a time."""
 
-    def __init__(self, loader: Loader) -> None:
+    def __init__(self, loader: Loader, limit: int | None) -> None:
         self._loader = loader
+        self._limit = limit
         self._source = loader.source
         self._calls: dict[str, AnyCall] = {}
         self._values: dict[str, AnyValue] = {}
@@ -133,6 +141,8 @@ class _Upstream:
         found: dict[NodeKey, list[DataflowNode]] = {}
         frontier: dict[NodeKey, DataflowNode] = {key_of(start): start}
         while frontier:
+            if self._limit is not None:
+                frontier = dict(islice(frontier.items(), self._limit - len(found)))
             self._expand(frontier, found)
             fresh: dict[NodeKey, DataflowNode] = {}
             for known in frontier:
@@ -241,15 +251,15 @@ class _Upstream:
         """Of each argument, the calls it was computed from: those called last come first."""
         rows = list(self._source.rows_among(_UPSTREAM, arguments))
         self._get_orders({parents[call] for _arg, call, _result in rows if call in parents})
-        self._get_calls(result for _arg, _call, result in rows)
         found: dict[str, list[tuple[int, str]]] = defaultdict(list)
         for arg, call, result in rows:
             order = self._orders.get(parents.get(call, ""), {}).get(result, -1)
             found[arg].append((-order, result))
-        return defaultdict(
-            list,
-            {arg: [result for _order, result in sorted(calls)] for arg, calls in found.items()},
-        )
+        upstream: dict[str, list[str]] = defaultdict(list)
+        for arg, calls in found.items():
+            upstream[arg] = [result for _order, result in sorted(calls)[: self._limit]]
+        self._get_calls(result for results in upstream.values() for result in results)
+        return upstream
 
     def _get_orders(self, parents: set[str]) -> None:
         """The last position of each child within each parent call."""
