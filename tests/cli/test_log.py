@@ -63,7 +63,7 @@ def utc(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 @pytest.fixture
-def uri(request: pytest.FixtureRequest) -> str:
+def uri(repo_kind: str, request: pytest.FixtureRequest) -> str:
     """The URI of the recorded repo, a copy of it if the test uses `sql`."""
     own = "sql" in request.fixturenames
     found: str = request.getfixturevalue("own_recorded_repo" if own else "recorded_repo")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import sqlite3
 from collections.abc import Callable, Iterator
@@ -55,21 +56,9 @@ def read_rows() -> Callable[..., list[tuple[Any, ...]]]:
 
 
 @pytest.fixture
-def select(shared_repo_uri: str) -> Callable[..., list[tuple[Any, ...]]]:
+def select(shared_repo_uri: str, rows_of: Callable[..., Any]) -> Callable[..., Any]:
     """Runs a query on the repo of `file_backend` as somebody else would, and returns the rows."""
-
-    def run(query: str) -> list[tuple[Any, ...]]:
-        import psycopg
-
-        is_file = shared_repo_uri.startswith("sqlite")
-        connect: Any = sqlite3.connect if is_file else psycopg.connect
-        connection = connect(shared_repo_uri.removeprefix("sqlite:///"))
-        try:
-            return list(connection.execute(query).fetchall())
-        finally:
-            connection.close()
-
-    return run
+    return functools.partial(rows_of, shared_repo_uri)
 
 
 @pytest.fixture
@@ -82,25 +71,9 @@ def database_uri(repo_kind: str, request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture
-def sql(database_uri: str) -> Callable[..., list[tuple[Any, ...]]]:
+def sql(database_uri: str, rows_of: Callable[..., Any]) -> Callable[..., Any]:
     """Runs a statement on the database behind the backend's back; `?` stands for parameters."""
-
-    def run(statement: str, *params: Any) -> list[tuple[Any, ...]]:
-        import psycopg
-
-        is_file = database_uri.startswith("sqlite")
-        connect: Any = sqlite3.connect if is_file else psycopg.connect
-        text = statement if is_file else statement.replace("?", "%s")
-        connection = connect(database_uri.removeprefix("sqlite:///"))
-        try:
-            cursor = connection.execute(text, params)
-            rows = cursor.fetchall() if cursor.description else []
-            connection.commit()
-            return list(rows)
-        finally:
-            connection.close()
-
-    return run
+    return functools.partial(rows_of, database_uri)
 
 
 @pytest.fixture

@@ -454,9 +454,10 @@ def rows_of() -> Rows:
         try:
             if not check and not is_file:
                 connection.execute("SET session_replication_role = replica")
-            cursor = connection.execute(
-                statement if is_file else statement.replace("?", "%s"), params
-            )
+            if params and not is_file:
+                statement = statement.replace("?", "%s")
+            # Without parameters a percent sign has no meaning of its own.
+            cursor = connection.execute(statement, *([params] if params else []))
             rows = cursor.fetchall() if cursor.description else []
             connection.commit()
             return [tuple(row) for row in rows]
