@@ -81,14 +81,16 @@ def make_dataflow_dom(
     new_varname : the name of the value looked at.
     """
     naming = _Naming()
-    shown: set[tuple[object, ...]] = set()
+    # Hashes of what was told: the texts of a wide dataflow would be as much as the rest of it.
+    told: set[int] = set()
     for section in iter_sections(edges):
         dom = naming.section(section, new_varname)
         content = (dom.assign.var_name, dom.assign.node_display, _hash_of(dom.assign.node))
         steps = tuple((step.node_display, _hash_of(step.node)) for step in dom.routing)
         args = tuple(arg.var_name for arg in dom.args)
-        if (content, steps, args) not in shown:
-            shown.add((content, steps, args))
+        key = hash((content, steps, args))
+        if key not in told:
+            told.add(key)
             yield dom
 
 

@@ -123,7 +123,7 @@ class RowLoader:
         for row in self.source.rows_among(_ARGUMENTS, calls):
             arg_hash, call_hash, value_hash, position, key = row
             call = self._calls[call_hash]
-            yield ArgumentRow(arg_hash, call_hash, value_hash, position, key, call)
+            yield ArgumentRow(arg_hash, call.call_hash, value_hash, position, key, call)
 
     def _load_tasks(self, hashes: set[str]) -> None:
         missing = {key for key in hashes if key not in self._tasks}
