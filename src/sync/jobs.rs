@@ -50,6 +50,8 @@ pub struct JobWalk {
     unvisited: Vec<Id>,
     /// Executions to write together with their root jobs.
     executions: FxHashMap<Id, Vec<Id>>,
+    /// Jobs to start from that the target holds, open.
+    present: FxHashSet<Id>,
     /// Jobs that were written open, with their calls; parents before children.
     opened: Vec<(Id, Option<Id>)>,
     /// Jobs with children that were visited: such may be reached again in a repo with cycles.
@@ -61,6 +63,12 @@ pub struct JobWalk {
 impl JobWalk {
     /// Adds a job to start from.
     pub fn add(&mut self, job: Id) {
+        self.unvisited.push(job);
+    }
+
+    /// Adds a job to start from that the target holds, open.
+    pub fn add_present(&mut self, job: Id) {
+        self.present.insert(job.clone());
         self.unvisited.push(job);
     }
 
@@ -90,6 +98,7 @@ impl JobWalk {
         }
         if !self.is_active() {
             self.parents = FxHashSet::default();
+            self.present = FxHashSet::default();
         }
         None
     }
@@ -216,7 +225,9 @@ impl JobWalk {
             if tools.known.is_exact() {
                 tools.known.insert(Kind::Job, visit.job.clone());
             }
-            tools.outbox.push(Kind::Job, open, visit.job.clone());
+            if !(open && self.present.remove(&visit.job)) {
+                tools.outbox.push(Kind::Job, open, visit.job.clone());
+            }
             if open && visit.ended {
                 self.opened.push((visit.job, visit.call));
             }

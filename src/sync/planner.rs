@@ -355,7 +355,7 @@ impl Planner {
                     // Children are only ever added, by the one program that runs the job.
                     let grown = page.get(&job).is_some_and(|&count| children > count);
                     if ended || grown || self.options.deep {
-                        self.jobs.add(job);
+                        self.jobs.add_present(job);
                     }
                 }
             }

@@ -406,6 +406,25 @@ fn what_is_there_costs_nothing_and_what_is_new_costs_its_size() {
 }
 
 #[test]
+fn what_an_earlier_transfer_left_open_counts_once() {
+    let mut source = Repo::default();
+    fan_out(&mut source, 0, 50);
+    let whole = source.records().len() as u64;
+    let mut target = Repo::default();
+    let first = transfer(&source, &mut target, options(4), None, Some(6), |_| ());
+    assert_eq!(first.transactions, 6);
+    let held = target.records().len() as u64;
+    assert!(target.jobs[&id(Kind::Job, 0)].call.is_none(), "open so far");
+    let rest = transfer(&source, &mut target, options(4), None, None, |_| ());
+    assert_eq!(
+        rest.planned,
+        whole - held + 1,
+        "the end of a job is one more"
+    );
+    assert_eq!(target.records().len() as u64, whole);
+}
+
+#[test]
 fn jobs_in_a_circle_end() {
     let mut source = Repo::default();
     fan_out(&mut source, 0, 2);
