@@ -179,7 +179,7 @@ _DONE = f"job.end_time IS NOT NULL AND NOT {_FAILED}"
 
 _OF_EXECUTIONS = {
     "RUNNING": _ROOTS.format(f"job.end_time IS NULL AND NOT {_FAILED}"),
-    "FAILED": (f"({_ROOTS.format(_FAILED)} OR execution.job_id NOT IN (SELECT job.id FROM job))"),
+    "FAILED": f"({_ROOTS.format(_FAILED)} OR NOT {_ROOTS.format('TRUE')})",
     "DONE": _ROOTS.format(_DONE),
     "CACHED": _ROOTS.format(f"{_DONE} AND job.cached IS TRUE"),
 }
