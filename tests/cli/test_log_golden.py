@@ -103,7 +103,7 @@ COMPILE_MODES = {
     "jobs": ["--job"],
     "ran": ["--job", "--job-status", "DONE", "--exec-id", "-"],
     "make": ["--job", "--task-name", "make", "--exec-id", "-", "--detail"],
-    "tasks": ["--task"],
+    "tasks": ["--task", "--task-name", "make_prog"],
     "task": ["make_prog"],
     "files": ["--file", "--exec-id", "-"],
     "objects": ["--file", "--file-path", "*.o", "--exec-id", "-"],
