@@ -284,7 +284,12 @@ def _notify(promise: Promise) -> None:
         return
     settling.depth += 1
     try:
-        _drain(promise)
+        link = promise._links
+        if type(link) is _Tell:  # from which nothing follows
+            promise._links = None
+            link.settled(promise)
+        else:
+            _drain(promise)
         if settling.depth == 1:
             while settling.deferred:
                 _drain(settling.deferred.popleft())

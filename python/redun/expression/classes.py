@@ -388,26 +388,32 @@ class TaskExpression(ApplyExpression[Result]):
         self._length = length
         self.call_hash = None
 
-    def is_valid(self) -> bool:
+    def is_valid(self, seen: set[int] | None = None) -> bool:
         """Whether the task, and those of the calls it takes as arguments, exist and values are valid.
 
         Operations on expressions are not looked into.
+
+        Parameters
+        ----------
+        seen : ids of calls and values that are valid; what is found to be is added.
         """
         assert _lookup_task is not None
         registry = get_type_registry()
-        seen = {id(self)}
+        seen = set() if seen is None else seen
+        seen.add(id(self))
         stack: list[TaskExpression[Any]] = [self]
         while stack:
             expr = stack.pop()
             if _lookup_task(expr.task_name) is None:
                 return False
             for leaf in direct_leaves(expr):
+                if id(leaf) in seen:
+                    continue
                 if isinstance(leaf, TaskExpression):
-                    if id(leaf) not in seen:
-                        seen.add(id(leaf))
-                        stack.append(leaf)
+                    stack.append(leaf)
                 elif not registry.is_valid(leaf):
                     return False
+                seen.add(id(leaf))
         return True
 
 

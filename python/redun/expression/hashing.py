@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from redun.expression.node import Node, children, topological_order
+from redun.expression.node import Node, children, is_hashed, topological_order
 from redun.hashing import get_scheme, hash_bytes, hash_structs
 from redun.utils import pickle_dumps
 from redun.value import get_type_registry
@@ -37,6 +37,15 @@ def hash_expressions(exprs: Sequence[Any]) -> None:
             (others if children(expr) else lowest).append(expr)
     if lowest:
         _hash_level(lowest, scheme)
+    if not others:
+        return
+    below = {
+        id(node): node for expr in others for node in children(expr) if not is_hashed(node, scheme)
+    }
+    if not any(map(children, below.values())):  # most often calls of calls, and no deeper
+        _hash_level(list(below.values()), scheme)
+        _hash_level(others, scheme)
+        return
     levels: dict[int, list[Node]] = {}
     for expr, height in topological_order(others, scheme):
         levels.setdefault(height, []).append(expr)

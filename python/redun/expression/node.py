@@ -103,7 +103,7 @@ def topological_order(roots: Iterable[Node], scheme: str | None = None) -> list[
     heights: dict[int, int] = {}
     order: list[tuple[Node, int]] = []
     opened: dict[int, list[Node]] = {}
-    stack = [root for root in roots if scheme is None or not _is_hashed(root, scheme)]
+    stack = [root for root in roots if scheme is None or not is_hashed(root, scheme)]
     stack.reverse()
     while stack:
         expr = stack[-1]
@@ -115,7 +115,7 @@ def topological_order(roots: Iterable[Node], scheme: str | None = None) -> list[
         if below is None:
             below = children(expr)
             if scheme is not None and below:
-                below = [child for child in below if not _is_hashed(child, scheme)]
+                below = [child for child in below if not is_hashed(child, scheme)]
             if below:
                 opened[key] = below
                 pending = [child for child in below if id(child) not in heights]
@@ -134,5 +134,6 @@ def topological_order(roots: Iterable[Node], scheme: str | None = None) -> list[
     return order
 
 
-def _is_hashed(expr: Node, scheme: str) -> bool:
+def is_hashed(expr: Node, scheme: str) -> bool:
+    """Whether the hash of an expression is known under a hash scheme."""
     return expr._hash is not None and expr._hash_scheme == scheme

@@ -218,7 +218,8 @@ class TypeRegistry:
         return self._default_leaf(obj)
 
     def _default_leaf(self, obj: Any) -> str | bytes | tuple[str, list]:
-        if _core.get_scheme() == "redun1":
+        # A class is pickled as its name, so it need not be looked into.
+        if type(obj) is type or _core.get_scheme() == "redun1":
             return pickle_dumps(obj)
         return content_hash(obj, self.get_hash) or structure(obj) or pickle_dumps(obj)
 
