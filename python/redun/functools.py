@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from textwrap import dedent
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
-from redun.expression import QuotedExpression, SchedulerExpression, quote
+from redun.expression import ApplyExpression, QuotedExpression, SchedulerExpression, quote
 from redun.promise import Promise
 from redun.task import PartialTask, Task, scheduler_task, task
 
@@ -86,18 +86,29 @@ def seq(
     """
     result: Promise = Promise()
     values: list[Any] = []
-    pending = scheduler.current_run.looking_ahead(exprs or ())
+    evaluator = scheduler.current_run.evaluator
+    pending = scheduler.current_run.looking_ahead(exprs or (), parent_job)
 
     def step() -> None:
         # Expressions that are there already are taken in a loop, so that long sequences don't nest.
-        for expr in pending:
-            promise = scheduler.evaluate(expr, parent_job=parent_job)
-            if promise.is_fulfilled:
-                values.append(promise.value)
-                continue
-            promise.tell(on_value, result.do_reject)
-            return
+        for items in pending:
+            item = items[0]
+            if len(items) > 1:
+                scheduler.evaluate(items, parent_job=parent_job).tell(on_values, result.do_reject)
+                return
+            if isinstance(item, ApplyExpression):
+                evaluator.follow_up(item, parent_job, on_value, result.do_reject, early=True)
+                return
+            promise = scheduler.evaluate(item, parent_job=parent_job)
+            if not promise.is_fulfilled:
+                promise.tell(on_value, result.do_reject)
+                return
+            values.append(promise.value)
         result.do_resolve(values)
+
+    def on_values(found: list[Any]) -> None:
+        values.extend(found[:-1])
+        on_value(found[-1])
 
     def on_value(value: Any) -> None:
         values.append(value)

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import nullcontext
 from typing import TextIO
 
 _PREFIX = "[redun] "
@@ -53,34 +52,36 @@ class StderrHandler(logging.StreamHandler):
     def _write(self, text: str) -> None:
         if self._held is not None:
             self._held.append(text)
-            return
+        else:
+            self._put(text)
+
+    def _put(self, text: str) -> None:
         stream = self.stream
         stream.write(text)
         if not getattr(stream, "line_buffering", False):
             stream.flush()
 
-    @contextmanager
-    def holding(self) -> Iterator[None]:
-        """Keep messages back until the end of the block (or `write_held`), then write them at once."""
+    def hold(self) -> bool:
+        """Keep messages back until `let_go` or `write_held`; returns False if they are already."""
         if self._held is not None:
-            yield
-            return
+            return False
         self._held = []
-        try:
-            yield
-        finally:
-            held, self._held = self._held, None
-            if held:
-                self._write("".join(held))
+        return True
+
+    def let_go(self) -> None:
+        """Write what was kept back at once, and from now on each message as it comes."""
+        held, self._held = self._held, None
+        if held:
+            self._write("".join(held))
 
     def write_held(self) -> None:
         """Write what is kept back now."""
-        if self._held:
-            held, self._held = self._held, None
-            try:
-                self._write("".join(held))
-            finally:
-                self._held = []
+        held = self._held
+        if held:
+            count = len(held)  # those of another thread may follow
+            text = "".join(held[:count])
+            del held[:count]
+            self._put(text)
 
     def is_plain(self) -> bool:
         """Whether a record would be written as its message, behind the prefix."""

@@ -12,7 +12,7 @@ import pytest
 
 from redun import Scheduler, task
 from redun.backends.db import Execution, Job
-from redun.scheduler import catch
+from redun.scheduler import SchedulerListener, catch
 
 redun_namespace = "test_interrupt"
 REDUN = Path(sys.executable).parent / "redun"
@@ -133,6 +133,29 @@ def test_handler_is_put_back(scheduler: Scheduler) -> None:
     before = signal.getsignal(signal.SIGINT)
     scheduler.run(ok(1))
     assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_interrupt_before_a_job_begins_cuts_it(scheduler: Scheduler) -> None:
+    ran = []
+
+    @task()
+    def late():
+        ran.append(1)
+
+    class Interrupter(SchedulerListener):
+        def job_started(self, job):
+            os.kill(os.getpid(), signal.SIGINT)
+
+    scheduler.listeners.append(Interrupter())
+    with pytest.raises(SystemExit):
+        scheduler.run(late())
+    (job,) = jobs_of(scheduler).values()
+    assert ran == []
+    assert job.status == "FAILED"
+    assert tag_keys(job) == {"redun.cancelled"}
+    scheduler.listeners.clear()
+    scheduler.run(late())
+    assert ran == [1]
 
 
 def test_interrupt_within_the_process_lets_the_running_task_finish(scheduler: Scheduler) -> None:

@@ -2,6 +2,7 @@
 
 import io
 import logging
+import threading
 
 import pytest
 
@@ -41,3 +42,23 @@ def test_stream_and_formatter_can_be_replaced() -> None:
     handler.setFormatter(logging.Formatter("%(levelname)s %(message)s"))
     handler.emit(logging.LogRecord("x", logging.INFO, "f", 1, "m", None, None))
     assert stream.getvalue() == "INFO m\n"
+
+
+def test_holding_messages_leaves_the_lock_free() -> None:
+    held = log_handler.hold()
+    logger.getChild("held").warning("x")
+    log_handler.write_held()
+    if held:
+        log_handler.let_go()
+    free: list[bool] = []
+
+    def take() -> None:
+        assert log_handler.lock is not None
+        free.append(log_handler.lock.acquire(timeout=5))
+        if free[0]:
+            log_handler.lock.release()
+
+    other = threading.Thread(target=take)
+    other.start()
+    other.join()
+    assert free == [True]

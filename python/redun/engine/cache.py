@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from redun.backends.base import CacheHit, CacheQuery
-from redun.expression import Expression
+from redun.expression import Expression, TaskExpression
 from redun.logging import logger
 from redun.model.failure import ErrorValue
 from redun.model.job import Job
@@ -71,9 +71,40 @@ class Cache:
 
     def look_up(self, jobs: list[Job]) -> list[Reuse | InvalidResult | None]:
         """Look calls up; returns for each what may be reused, what is invalid, or None."""
-        if all(job.plan.foreseeable and self.foresight.answers(job.eval_hash) for job in jobs):
-            ahead = [self.foresight.take(job.eval_hash) for job in jobs]
-            return [self._judge(hit, ()) if hit is not None else None for hit in ahead]
+        foresight = self.foresight
+        if not foresight.holds:
+            return self._look_up_now(jobs)
+        answers: dict[Job, Reuse | InvalidResult | None] = {}
+        rest: list[Job] = []
+        for job in jobs:
+            if job.plan.foreseeable and foresight.answers(job.eval_hash):
+                found = foresight.take(job.eval_hash)
+                if isinstance(found, CacheHit):
+                    found = self._read(found, ())
+                answers[job] = self._judge(found) if found is not None else None
+            else:
+                rest.append(job)
+        if rest:
+            answers.update(zip(rest, self._look_up_now(rest), strict=True))
+        return [answers[job] for job in jobs]
+
+    def foresees(self, eval_hash: str) -> bool:
+        """Whether a call will take a recorded result that holds plain data only.
+
+        Then it doesn't matter when its turn comes: it runs nothing, and its result stays valid. What
+        was read back is kept for its turn.
+        """
+        foresight = self.foresight
+        if not foresight.answers(eval_hash):
+            return False
+        found = foresight.take(eval_hash)
+        if isinstance(found, CacheHit):
+            found = self._read(found, ())
+        final = found is not None and not found.leaves
+        foresight.put_back(eval_hash, found, final)
+        return final
+
+    def _look_up_now(self, jobs: list[Job]) -> list[Reuse | InvalidResult | None]:
         queries = [
             CacheQuery(
                 job.task.hash,
@@ -89,7 +120,9 @@ class Cache:
         calls = [hit.call_hash for hit in hits if hit is not None and hit.call_hash is not None]
         subtrees = self._backend.get_subtree_tasks_many(calls) if calls else {}
         return [
-            self._judge(hit, subtrees.get(hit.call_hash or "", ())) if hit is not None else None
+            self._judge(self._read(hit, subtrees.get(hit.call_hash or "", ())))
+            if hit is not None
+            else None
             for hit in hits
         ]
 
@@ -119,10 +152,10 @@ class Cache:
             elif isinstance(guess, Expression) and hit.value_hash == guess._hash:
                 found.append(Reuse(guess, hit.value_hash, None, [guess]))
             else:
-                found.append(self._judge(hit, ()) or InvalidResult(None, None))
+                found.append(self._judge(self._read(hit, ())) or InvalidResult(None, None))
         return found
 
-    def _judge(self, hit: CacheHit, subtree: Collection[str]) -> Reuse | InvalidResult | None:
+    def _read(self, hit: CacheHit, subtree: Collection[str]) -> Reuse | None:
         """Read a recorded result back; None if it is an error or can't be read any more."""
         try:
             value = self._types.deserialize(hit.type, hit.data)
@@ -134,12 +167,15 @@ class Cache:
             return None
         if isinstance(value, ErrorValue):
             return None
-        found = leaves(value)
-        if found:
-            invalid = self._first_invalid(found)
+        return Reuse(value, hit.value_hash, hit.call_hash, leaves(value), subtree)
+
+    def _judge(self, reuse: Reuse | None) -> Reuse | InvalidResult | None:
+        """Tell whether what was read back is still valid."""
+        if reuse is not None and reuse.leaves:
+            invalid = self._first_invalid(reuse.leaves)
             if invalid:
-                return InvalidResult(value, invalid[0])
-        return Reuse(value, hit.value_hash, hit.call_hash, found, subtree)
+                return InvalidResult(reuse.value, invalid[0])
+        return reuse
 
     def _explain_unreadable(self, hit: CacheHit, error: Exception) -> None:
         """Warn, once for each type and reason, of a result that can't be read back."""
@@ -155,8 +191,15 @@ class Cache:
 
     def _first_invalid(self, found: Iterable[Any]) -> list[Any]:
         """The first leaf that isn't valid any more; an expression is if what it is made of is."""
-        is_valid = self._types.is_valid
-        return next(([leaf] for leaf in found if not is_valid(leaf)), [])
+        seen: set[int] = set()  # a task or a file may be an argument of many calls
+        for leaf in found:
+            if isinstance(leaf, TaskExpression):
+                valid = leaf.is_valid(seen)
+            else:
+                valid = self._types.is_valid(leaf)
+            if not valid:
+                return [leaf]
+        return []
 
     def replay(self, call_hashes: list[str]) -> dict[str, Any]:
         """Return the results of calls of this run, errors included, by call hash.

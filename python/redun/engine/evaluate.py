@@ -6,7 +6,7 @@ Nothing here recurses with the depth of an expression.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -82,10 +82,10 @@ class Evaluator:
         if type(value) in SCALARS:
             promise.do_resolve(value)
             return promise
+        if isinstance(value, ApplyExpression):
+            self.follow_up(value, scope, promise.do_resolve, promise.do_reject)
+            return promise
         try:
-            if isinstance(value, ApplyExpression):
-                self._follow_node(self._declare_one(value, scope), promise, scope)
-                return promise
             found = leaves(value)
             deps = self.declare(found, scope) if found else {}
             if not deps:
@@ -97,11 +97,47 @@ class Evaluator:
         self.join(value, deps, promise.do_resolve, promise.do_reject, scope)
         return promise
 
-    def _follow_node(self, node: Any, promise: Promise, scope: Scope) -> None:
-        """Settle a promise as a node does."""
-        follower = Follower(node, promise, scope)
+    def follow_up(
+        self,
+        expr: ApplyExpression[Any],
+        scope: Scope,
+        on_value: Callable[[Any], Any],
+        on_error: Callable[[Exception], Any],
+        early: bool = False,
+    ) -> None:
+        """Evaluate an expression and call back with its value or error.
+
+        Parameters
+        ----------
+        expr, scope : as for `evaluate`.
+        on_value, on_error : called once, at the earliest when this returns unless the expression is
+            unusable. They must not raise.
+        early : call back as soon as the task has returned data, before its job has ended, so that
+            what is evaluated next goes through the machine together with that end.
+        """
+        try:
+            node = self._declare_one(expr, scope)
+        except Exception as error:
+            on_error(unusable(error, "An expression"))
+            return
+        follower = Follower(node, scope, on_value, on_error)
         self.wire.declare(follower, protocol.OP, -1)
         self.wire.send(protocol.AWAIT, follower.node_id, [node.node_id])
+        if early and type(node) is Job and node.follower is None:
+            node.follower = follower
+
+    def tell(
+        self,
+        value: Any,
+        scope: Scope,
+        on_value: Callable[[Any], Any],
+        on_error: Callable[[Exception], Any],
+    ) -> None:
+        """Evaluate a value and call back, maybe at once. The callbacks must not raise."""
+        if isinstance(value, ApplyExpression):
+            self.follow_up(value, scope, on_value, on_error)
+        else:
+            self.evaluate(value, scope).tell(on_value, on_error)
 
     def join(
         self, value: Any, deps: Deps, on_value: Any, on_error: Any, scope: Scope = None
@@ -159,8 +195,12 @@ class Evaluator:
             batch = lazy[start : start + HASH_BATCH]
             hash_expressions([leaf for leaf in batch if isinstance(leaf, ApplyExpression)])
         nodes = self._table(scope)
+        self._create_all(lazy[::-1], scope, nodes)
+        return {id(leaf): self._find(leaf, nodes) for leaf in lazy}
+
+    def _create_all(self, stack: list[Any], scope: Scope, nodes: dict[str, Any]) -> None:
+        """Declare nodes for the leaves on a stack, and for what is below them."""
         created: list[tuple[Any, Any]] = []
-        stack = lazy[::-1]
         while stack:
             leaf = stack.pop()
             if self._find(leaf, nodes) is not None:
@@ -175,7 +215,6 @@ class Evaluator:
                 stack.extend(inner[::-1])
         for leaf, node in created:
             self._link(leaf, node, nodes)
-        return {id(leaf): self._find(leaf, nodes) for leaf in lazy}
 
     def _declare_one(self, expr: ApplyExpression[Any], scope: Scope) -> Any:
         """Return the node of one expression, as `declare` does."""
@@ -184,7 +223,7 @@ class Evaluator:
         nodes, key = self._table(scope), expr._hash or ""
         node = nodes.get(key)
         if node is None:
-            self.declare([expr], scope)
+            self._create_all([expr], scope, nodes)
             node = nodes[key]
         return node
 

@@ -62,6 +62,7 @@ class Lifecycle:
         self._reasons = run.reasons
         self._dryrun = run.dryrun
         self._listeners = scheduler.listeners
+        self.launches: list[tuple[Executor, list[Job]]] = []
         self._errors: dict[int, tuple[BaseException, ErrorValue, str]] = {}
 
     # -- prepare ---------------------------------------------------------------------------------
@@ -87,9 +88,17 @@ class Lifecycle:
         failed = self._hash_arguments(hashed, calls)
         ready = [job for job in bound if job not in failed] if failed else bound
         structs = [["Eval", job.task.hash, job.args_hash] for job in ready]
+        ahead = self._cache.foresight
+        foreseen = ahead.holds and not self._dryrun
+        missed: list[Job] = []
         for job, eval_hash in zip(ready, hash_structs(structs), strict=True):
             job.eval_hash = eval_hash
-            self._announce(job)
+            if foreseen and job.plan.foreseeable and ahead.misses(eval_hash):
+                missed.append(job)
+                self._announce(job, look_up=False)
+            else:
+                self._announce(job)
+        self._reasons.missed(missed)
 
     def _bind(self, job: Job) -> tuple[Any, dict[str, Any]] | None:
         """Fill in the arguments of a job; returns what is left to hash, None if that is known."""
@@ -153,6 +162,8 @@ class Lifecycle:
 
     def _hash_arguments(self, jobs: list[Job], calls: list[Any]) -> set[Job]:
         """Hash calls in one go; returns the jobs that failed because an argument can't be hashed."""
+        if not jobs:
+            return set()
         try:
             results = self._types.hash_args(calls)
         except Exception:
@@ -177,7 +188,7 @@ class Lifecycle:
                 self.reject(job, unusable(error, f"An argument of {job.task.fullname}()"), False)
         return failed
 
-    def _announce(self, job: Job) -> None:
+    def _announce(self, job: Job, look_up: bool = True) -> None:
         """Tell the machine that a job is ready, and replace `JobInfo` arguments."""
         context = job.get_context()
         if context:
@@ -188,7 +199,7 @@ class Lifecycle:
         flags = protocol.MAY_BE_REUSED if plan.recording else 0
         if plan.cse:
             flags |= protocol.MAY_REUSE
-        if plan.lookup:
+        if plan.lookup and look_up:
             flags |= protocol.WANTS_LOOKUP
         self._wire.send(
             protocol.PREPARED,
@@ -325,7 +336,7 @@ class Lifecycle:
             notify(self._listeners, lambda listener: listener.job_missed(job, reason), logger)
 
     def submit(self, jobs: list[Job]) -> None:
-        """Hand jobs to their executors."""
+        """Start jobs; `launch` hands them to their executors."""
         if self._dryrun:  # jobs that don't ask the cache get here, too
             for job in jobs:
                 self._would_run(job)
@@ -352,13 +363,23 @@ class Lifecycle:
                     executor.submit_script(job)
                 else:
                     by_executor.setdefault(id(executor), (executor, []))[1].append(job)
+        self.launches += by_executor.values()
+
+    def launch(self) -> None:
+        """Let the executors begin what was submitted.
+
+        A thread that begins wants the interpreter, so it is best woken when this one is about to wait.
+        """
+        launches, self.launches = self.launches, []
         # What has been logged and recorded so far is on its way before user code runs.
         log_handler.write_held()
-        if all(executor.in_background for executor, _ in by_executor.values()):
-            self._journal.hand_over_soon()
+        for executor, _ in launches:
+            if not executor.in_background:
+                self._journal.hand_over()
+                break
         else:
-            self._journal.hand_over()
-        for executor, batch in by_executor.values():
+            self._journal.hand_over_soon()
+        for executor, batch in launches:
             executor.submit_many(batch)
 
     def _start(self, job: Job) -> None:
@@ -436,7 +457,15 @@ class Lifecycle:
         if not deps:
             job.value = value
             job.result_hash = value_hash
+            follower = job.follower
+            if follower is None or self._listeners:
+                self._wire.send(protocol.FINISHED_PLAIN, job.node_id, value_hash)
+                return
+            # Nothing can go wrong with the value any more. The machine need not call back.
+            self._evaluator.settle(follower, None)
             self._wire.send(protocol.FINISHED_PLAIN, job.node_id, value_hash)
+            self._wire.nodes[follower.node_id] = None
+            follower.on_value(value)
             return
         job.value = value  # with the expressions still in it
         ids = [dep.node_id for dep in deps.values() if dep.node_id >= 0]

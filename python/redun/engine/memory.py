@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from redun.backends.base import CacheQuery
 from redun.engine.cache import Reuse
 from redun.expression import ApplyExpression, SchedulerExpression, hash_expressions
 from redun.hashing import hash_structs
-from redun.promise import Promise
 from redun.task import SchedulerTask, hashed_arguments
 
 if TYPE_CHECKING:
@@ -19,7 +18,14 @@ if TYPE_CHECKING:
 
 __all__ = ["Memory", "Recollection"]
 
-Asked = tuple["SchedulerTask[..., Any]", Sequence[Any], "str | None", Any, Promise]
+Asked = tuple[
+    "SchedulerTask[..., Any]",
+    Sequence[Any],
+    "str | None",
+    Any,
+    "Callable[[Recollection], None]",
+    Callable[[Exception], Any],
+]
 
 
 class Recollection(NamedTuple):
@@ -63,34 +69,39 @@ class Memory:
         return bool(self._asked)
 
     def recall(
-        self, task: SchedulerTask[..., Any], sexpr: SchedulerExpression, likely: Any = None
-    ) -> Promise:
-        """Return a promise of the `Recollection` of a call without keyword arguments.
+        self,
+        task: SchedulerTask[..., Any],
+        sexpr: SchedulerExpression,
+        on_found: Callable[[Recollection], None],
+        on_error: Callable[[Exception], Any],
+        likely: Any = None,
+    ) -> None:
+        """Look for the `Recollection` of a call without keyword arguments, later, and call back.
 
         Parameters
         ----------
         task : the scheduler task.
         sexpr : its call.
+        on_found : called with what is known. It must not raise.
+        on_error : called with what hashing an argument raises.
         likely : the argument that the call may have come to.
         """
         args, _ = hashed_arguments(task, sexpr.args, sexpr.kwargs)
         known = sexpr._args_hash if args is sexpr.args and not sexpr.kwargs else None
-        promise: Promise = Promise()
-        self._asked.append((task, args, known, likely, promise))
-        return promise
+        self._asked.append((task, args, known, likely, on_found, on_error))
 
     def look_up(self) -> None:
         """Answer all calls that wait, with one look-up."""
         asked, self._asked = self._asked, []
-        hashed: list[tuple[str, str, Promise]] = []
+        hashed: list[tuple[str, str, Callable[[Recollection], None]]] = []
         guesses = []
-        for task, args, known, likely, promise in asked:
+        for task, args, known, likely, on_found, on_error in asked:
             try:
                 args_hash = known or self._types.hash_args([(args, {})])[0][0]
             except Exception as error:
-                promise.do_reject(error)
+                on_error(error)
             else:
-                hashed.append((task.hash, args_hash, promise))
+                hashed.append((task.hash, args_hash, on_found))
                 guesses.append(likely)
         evals = hash_structs([["Eval", task_hash, args_hash] for task_hash, args_hash, _ in hashed])
         queries = [
@@ -108,8 +119,8 @@ class Memory:
                 if isinstance(leaf, ApplyExpression)
             ]
         )
-        for query, answer, (*_, promise) in zip(queries, answers, hashed, strict=True):
-            promise.do_resolve(
+        for query, answer, (*_, on_found) in zip(queries, answers, hashed, strict=True):
+            on_found(
                 Recollection(
                     query.eval_hash,
                     query.task_hash,

@@ -154,28 +154,35 @@ class Pending(Op):
 
 
 class Follower(Op):
-    """Settles a promise as a single node does."""
+    """Calls back once a single node has settled."""
 
-    __slots__ = ("node", "promise", "scope")
+    __slots__ = ("node", "on_error", "on_value", "scope")
 
-    def __init__(self, node: Any, promise: Promise, scope: Any) -> None:
+    def __init__(
+        self,
+        node: Any,
+        scope: Any,
+        on_value: Callable[[Any], Any],
+        on_error: Callable[[Exception], Any],
+    ) -> None:
         super().__init__()
         self.node = node
-        self.promise = promise
         self.scope = scope
+        self.on_value = on_value
+        self.on_error = on_error
 
     def ready(self, evaluator: Evaluator) -> None:
         """Hand the value over."""
         evaluator.settle(self, None)
         evaluator.wire.nodes[self.node_id] = None
-        self.promise.do_resolve(self.node.value)
+        self.on_value(self.node.value)
 
     def rejected(self, evaluator: Evaluator, error: BaseException) -> None:
         """Hand the error over."""
         evaluator.fail(self, error)
         evaluator.wire.nodes[self.node_id] = None
         assert isinstance(error, Exception)
-        self.promise.do_reject(error)
+        self.on_error(error)
 
 
 class Join(Op):

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from redun.engine.outputs import must_exist
-from redun.expression import Expression
+from redun.expression import Expression, TaskExpression
 from redun.model.job import Job
 from redun.promise import Promise
 from redun.task import Task
@@ -148,15 +148,41 @@ class Planner:
         options = job.get_raw_options()
         plan = self._simple.get(id(options))
         if plan is None:
-            task = job.task
-            own = options is task._task_options_base and task.plain_options
-            if not own or not self.facts(task).plain_defaults or not options.get("prov", True):
+            plan = self._own_plan(job.task) if options is job.task._task_options_base else None
+            if plan is None:
                 return False
-            plan = self._simple[id(options)] = self._plan(options, task)
-            self._kept.append(options)
         job.eval_options = options
         job.plan = plan
         return True
+
+    def _own_plan(self, task: Task[..., Any]) -> Plan | None:
+        """Return the plan of calls that have no options but those of their task.
+
+        None if options or defaults are to be evaluated, or if the calls are not recorded.
+        """
+        options = task._task_options_base
+        plan = self._simple.get(id(options))
+        if plan is None:
+            plain = task.plain_options and self.facts(task).plain_defaults
+            if not plain or not options.get("prov", True):
+                return None
+            plan = self._simple[id(options)] = self._plan(options, task)
+            self._kept.append(options)
+        return plan
+
+    def is_foreseeable(self, expr: TaskExpression[Any], task: Task[..., Any], parent: Job) -> bool:
+        """Whether what is recorded of a call now is what its job will be told.
+
+        Parameters
+        ----------
+        expr : a call that has no job yet.
+        task : the task it calls.
+        parent : the job in whose body it stands.
+        """
+        if expr._options or parent.export_options or self.imposed(parent):
+            return False
+        plan = self._own_plan(task)
+        return plan is not None and plan.foreseeable
 
     def _plan(self, options: dict[str, Any], task: Task[..., Any]) -> Plan:
         plan = Plan(options, limits_of(options), task.is_async())

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
-from itertools import islice
+from itertools import islice, zip_longest
 from typing import TYPE_CHECKING, Any
 
 from redun.engine import wire as protocol
@@ -33,6 +33,7 @@ from redun.model.job import Job
 if TYPE_CHECKING:
     from redun.engine.async_calls import AsyncCall
     from redun.engine.scheduler import Scheduler
+    from redun.expression import TaskExpression
     from redun.model.execution import Execution
 
 __all__ = ["Run"]
@@ -107,17 +108,40 @@ class Run:
         Where little happens at a time, as in a chain of calls, a step takes several rounds: what is
         done once a step then costs little a job.
         """
-        with log_handler.holding():
+        held = log_handler.hold()
+        try:
             for _ in range(ROUNDS):
+                self.launch()
                 few = len(self.wire.events) <= FEW and len(self._ready) <= FEW
                 worked = self._round(few)
                 if not worked or not few:
                     break
+                if not self._has_more():
+                    worked = False
+                    break
+        finally:
+            if held:
+                log_handler.let_go()
         if few:
             self.journal.hand_over_soon()
         else:
             self.journal.hand_over()
         return worked
+
+    def launch(self) -> None:
+        """Let the executors begin what the last round has submitted, unless the run is ending."""
+        if self._lifecycle.launches and not self.closing:
+            self._lifecycle.launch()
+
+    def _has_more(self) -> bool:
+        """Whether another round would do anything."""
+        return bool(
+            self.wire.events
+            or self._ready
+            or self._failing
+            or self.memory.waiting
+            or self.dispatcher.holds_back
+        )
 
     def _round(self, few: bool) -> bool:
         """Let the machine and the jobs go one step further; returns whether anything was done.
@@ -125,6 +149,9 @@ class Run:
         Many jobs are prepared once the machine has had all events, so that waves are large.
         """
         wire, worked = self.wire, False
+        if few and self._ready and not self.closing:
+            self._prepare()
+            worked = True
         if wire.events:
             self._perform(wire.pump())
             worked = True
@@ -134,9 +161,8 @@ class Run:
         if not self.closing and self.attempts.is_due():
             self._expire()
             worked = True
-        if self._ready and (few or not wire.events) and not self.closing:
-            count = min(WAVE, len(self._ready))
-            self._lifecycle.prepare([self._ready.popleft() for _ in range(count)])
+        if self._ready and not few and not wire.events and not self.closing:
+            self._prepare()
             worked = True
         if self._failing and self._fail_late():
             worked = True
@@ -146,13 +172,45 @@ class Run:
             worked = True
         return worked
 
-    def looking_ahead(self, exprs: Iterable[Any]) -> Iterator[Any]:
-        """Iterate over what will be evaluated one by one; a wave of it is looked up at a time."""
+    def _prepare(self) -> None:
+        """Prepare a wave of the jobs whose arguments are there."""
+        count = min(WAVE, len(self._ready))
+        self._lifecycle.prepare([self._ready.popleft() for _ in range(count)])
+
+    def looking_ahead(self, exprs: Iterable[Any], parent: Job) -> Iterator[list[Any]]:
+        """Iterate over what will be evaluated one by one; a wave of it is looked up at a time.
+
+        Gives lists: of one item, or of calls whose results are recorded and hold nothing but data.
+        As these run nothing, nobody can tell that they are evaluated together.
+
+        Parameters
+        ----------
+        exprs : any values.
+        parent : the job in whose body they stand.
+        """
         each = iter(exprs)
         while wave := list(islice(each, WAVE)):
-            if self.use_cache and len(wave) > 1:
-                self.foresight.expect(wave)
-            yield from wave
+            known = self.foresight.expect(wave) if self.use_cache and len(wave) > 1 else []
+            together: list[Any] = []
+            for expr, eval_hash in zip_longest(wave, known):
+                if eval_hash is not None and self._foresees(expr, eval_hash, parent):
+                    together.append(expr)
+                    continue
+                if together:
+                    yield together
+                    together = []
+                yield [expr]
+            if together:
+                yield together
+
+    def _foresees(self, call: TaskExpression[Any], eval_hash: str, parent: Job) -> bool:
+        task = self._scheduler.task_registry.get(call.task_name)
+        planner = self.evaluator.planner
+        return (
+            task is not None
+            and planner.is_foreseeable(call, task, parent)
+            and self.cache.foresees(eval_hash)
+        )
 
     def is_busy(self) -> bool:
         """Whether something runs, or could."""
@@ -184,7 +242,8 @@ class Run:
         Ended jobs come first: what follows may let go of the jobs that they refer to.
         """
         nodes, life = self.wire.nodes, self._lifecycle
-        self._fail_dependants(actions[protocol.SEQUENCE])
+        if sequence := actions[protocol.SEQUENCE]:
+            self._fail_dependants(sequence)
         if ended := actions[protocol.REJECTED]:
             life.settled(ended, lambda job: "FAILED")
         if ended := actions[protocol.SETTLED]:
@@ -258,7 +317,7 @@ class Run:
 
     def unstick(self) -> bool:
         """Reject jobs that wait for each other for ever; returns whether there were any."""
-        if self._ready or self.wire.events:
+        if self._ready or self.wire.events or self._lifecycle.launches:
             return False
         stuck = find_stalled(self.evaluator, self._scheduler.async_calls, self._failing)
         for node_id in stuck[:1]:

@@ -468,30 +468,33 @@ class Scheduler:
     def _take_events(self, block: bool) -> None:
         """Take what executors have reported: as much as there is, up to a wave."""
         queue, events = self.events_queue, []
-        attempts = self.current_run.attempts
+        run = self.current_run
         try:
             if block:
-                events.append(self._wait_event(attempts.patience(self.job_status_interval)))
+                patience = run.attempts.patience(self.job_status_interval)
+                events.append(self._wait_event(run, patience))
             else:
                 events.append(queue.get_nowait())
-            while len(events) < MAX_EVENTS:
+            while len(events) < MAX_EVENTS and not queue.empty():
                 events.append(queue.get_nowait())
         except Empty:
-            if not events and block and not attempts.is_due():
+            if not events and block and not run.attempts.is_due():
                 self._idle()
         if events:
-            self.current_run.take(events)
+            run.take(events)
 
-    def _wait_event(self, patience: float | None) -> tuple[Any, ...]:
+    def _wait_event(self, run: Run, patience: float | None) -> tuple[Any, ...]:
         """Wait for an event, at most so many seconds. Raises `Empty`.
 
         The wait is cut in slices: a signal that comes just before it begins is noticed at its end.
         """
-        journal = self.current_run.journal
+        run.launch()
+        journal = run.journal
         if journal.holding:
-            with suppress(Empty):
+            try:
                 return self.events_queue.get(timeout=min(HOLD_SECONDS, patience or HOLD_SECONDS))
-            journal.hand_over()
+            except Empty:
+                journal.hand_over()
         deadline = float("inf") if patience is None else time.monotonic() + patience
         while True:
             left = deadline - time.monotonic()

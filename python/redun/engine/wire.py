@@ -68,7 +68,7 @@ class Wire:
     def pump(self) -> list[list[tuple[Any, ...]]]:
         """Hand the queued events over; returns the resulting actions by kind."""
         events, self.events = self.events, []
-        by_kind: list[list[tuple[Any, ...]]] = [[] for _ in range(12)]
+        by_kind: list[list[tuple[Any, ...]]] = [[], [], [], [], [], [], [], [], [], [], [], []]
         by_kind[ABANDON] = by_kind[MIRROR] = by_kind[SEQUENCE]
         for start in range(0, len(events), MAX_EVENTS):
             for action in self._machine.handle(events[start : start + MAX_EVENTS]):

@@ -143,7 +143,8 @@ class WorkerThreads:
 
     def submit(self, scheduler: Scheduler, jobs: list[Job]) -> None:
         """Queue jobs."""
-        self._jobs.extend([(scheduler, job) for job in jobs])
+        for job in jobs:
+            self._jobs.append((scheduler, job))
         with self._lock:
             if len(jobs) == 1 or self._idle == len(self._threads):
                 self._activate(1)
@@ -185,24 +186,36 @@ class WorkerThreads:
 
     def _work(self) -> None:
         jobs = self._jobs
+        resting = False
         while True:
-            while True:
-                try:
-                    scheduler, job = jobs.popleft()
-                except IndexError:
-                    break
-                self._taken += 1
-                set_scheme(self._scheme)  # a job may have opened another repo
-                if job.plan.timeout is None:
-                    run_in_thread(scheduler, job)
-                elif not self._run_timed(scheduler, job):
-                    return
-            with self._lock:
-                if jobs:  # queued between the last look and the lock
-                    continue
-                self._idle += 1
-            if not self._bell.get():
+            if resting and not self._bell.get():
                 return
+            try:
+                scheduler, job = jobs.popleft()
+            except IndexError:
+                resting = self._rest()
+                continue
+            self._taken += 1
+            set_scheme(self._scheme)  # a job may have opened another repo
+            attempt = job.attempt
+            if job.plan.timeout is not None:
+                if not self._run_timed(scheduler, job):
+                    return
+                resting = False
+                continue
+            outcome = run_job(job)
+            # Before it is told: what is submitted in response is then for this thread, where it would
+            # wake, or start, another one that finds nothing to do.
+            resting = not jobs and self._rest()
+            report(scheduler, job, attempt, outcome)
+
+    def _rest(self) -> bool:
+        """Count this thread as idle, unless there is a job; returns whether it is to wait."""
+        with self._lock:
+            if self._jobs:  # queued since the last look
+                return False
+            self._idle += 1
+            return True
 
     def _run_timed(self, scheduler: Scheduler, job: Job) -> bool:
         """Run a job with a timeout; returns whether this thread still belongs to the pool."""
@@ -210,7 +223,8 @@ class WorkerThreads:
         with self._lock:
             self._timed[job] = thread
         scheduler.begin_job(job)
-        run_in_thread(scheduler, job)
+        attempt = job.attempt
+        report(scheduler, job, attempt, run_job(job))
         with self._lock:
             if self._timed.get(job) is thread:
                 del self._timed[job]
@@ -240,21 +254,29 @@ class WorkerThreads:
                 thread.join()
 
 
-def run_in_thread(scheduler: Scheduler, job: Job) -> None:
-    """Run a job and report what came of it."""
+def run_job(job: Job) -> tuple[Any, BaseException | None]:
+    """Run a job in this thread; returns its result, or what it raised."""
     task = job.task
     assert job.args is not None
     args, kwargs = job.args
-    attempt = job.attempt
     try:
-        result = run_task(task.load_module, task.fullname, args, kwargs)
+        return run_task(task.load_module, task.fullname, args, kwargs), None
     except BaseException as error:
-        if job.attempt == attempt:  # else its time was over before
-            failure = as_exception(error)
-            scheduler.reject_job(job, failure, error_traceback=Traceback.from_error(error))
+        return None, error
+
+
+def report(
+    scheduler: Scheduler, job: Job, attempt: int, outcome: tuple[Any, BaseException | None]
+) -> None:
+    """Tell what came of an attempt at a job, unless its time was over before."""
+    if job.attempt != attempt:
+        return
+    result, error = outcome
+    if error is None:
+        scheduler.done_job(job, result)
     else:
-        if job.attempt == attempt:
-            scheduler.done_job(job, result)
+        failure = as_exception(error)
+        scheduler.reject_job(job, failure, error_traceback=Traceback.from_error(error))
 
 
 @register_executor("local")

@@ -82,6 +82,7 @@ def catch(
     result: Promise = Promise()
     recollection: Recollection | None = None
     memory = scheduler.current_run.memory
+    evaluator = scheduler.current_run.evaluator
 
     def find_recover(error: Exception) -> Any:
         for error_class, recover in zip(catch_args[::2], catch_args[1::2], strict=False):
@@ -110,21 +111,19 @@ def catch(
                 memory.remember(catch, recollection, source)
             result.do_resolve(value)
 
-        promise = scheduler.evaluate(source, parent_job=parent_job)
-        promise.tell(guarded(on_value, result), guarded(on_failure, result))
+        evaluator.tell(source, parent_job, guarded(on_value, result), on_failure)
 
     def on_recollection(found: Recollection) -> None:
         nonlocal recollection
         recollection = found
         reuse = found.found and scheduler.use_cache
-        finish(found.value if reuse else expr, on_error)
+        finish(found.value if reuse else expr, guarded(on_error, result))
 
-    scope = CacheScope(sexpr._options.get("cache_scope", CacheScope.BACKEND))
-    if scope == CacheScope.BACKEND:
-        recalled = memory.recall(catch, sexpr, likely=expr)
-        recalled.tell(guarded(on_recollection, result), result.do_reject)
+    scope = sexpr._options.get("cache_scope")
+    if scope is None or CacheScope(scope) == CacheScope.BACKEND:
+        memory.recall(catch, sexpr, guarded(on_recollection, result), result.do_reject, likely=expr)
     else:
-        finish(expr, on_error)
+        finish(expr, guarded(on_error, result))
     return result
 
 

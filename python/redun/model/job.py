@@ -60,6 +60,7 @@ class Job:
         "execution_tags",
         "export_options",
         "expr",
+        "follower",
         "given_kwargs",
         "handle_forks",
         "id",
@@ -95,6 +96,7 @@ class Job:
         self.options = NO_OPTIONS if options is None else options
         self.nodes: dict[str, Any] | None = None  # expression hash -> node, while the body lives
         self.node_id = -1
+        self.follower: Any = None  # of the evaluator: called back when the task has returned
         self.deps: dict[int, Any] | None = None  # id(leaf of the arguments) -> node
         self.eval_options: dict[str, Any] | None = None
         self.plan: Any = None  # the options, as the engine reads them
@@ -217,6 +219,7 @@ class Job:
         self.args = None
         self.arg_hashes = None
         self.deps = None
+        self.follower = None
         self.nodes = None
         self._context = None
         self.job_tags = self.execution_tags = self.value_tags = None
