@@ -24,6 +24,10 @@ LASTING = (
 )
 
 
+#: Marks an error after its last attempt.
+GIVEN_UP = "_redun_given_up"
+
+
 class Retry:
     """
     Runs whole transactions again when the database is locked or the connection broke.
@@ -50,7 +54,6 @@ class Retry:
         self.backoff_max = backoff_max
         self.logger = logger
         self.sleep = sleep
-        self._given_up: BaseException | None = None
 
     def run(
         self,
@@ -78,10 +81,11 @@ class Retry:
             except Exception as error:
                 rollback()
                 # What an operation within this one has given up on isn't tried again.
-                if not is_passing(error) or error is self._given_up:
+                if not is_passing(error) or hasattr(error, GIVEN_UP):
                     raise
                 if attempt == attempts:
-                    self._given_up = error
+                    # Said on the error: who keeps it keeps its frames, and the connections there.
+                    setattr(error, GIVEN_UP, True)
                     self._log(
                         logging.ERROR,
                         f"Database operation {name} failed "
