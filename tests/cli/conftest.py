@@ -262,6 +262,7 @@ def steady() -> Callable[[str], str]:
         text = re.sub(r"\b\d{4}[-/]\d\d[-/]\d\d[ T][0-9:.]+(\+\d\d:\d\d|Z)?", "<time>", text)
         text = re.sub(r"\b\d:\d\d:\d\d\.\d\d", "<duration>", text)
         text = re.sub(r'File "[^"]*/', 'File "', text)
+        text = re.sub(r'[^"\\]*/bin/redun\b', "redun", text)
         text = re.sub(r"(redun\.version=)[^,)]*", r"\1<version>", text)
         return re.sub(
             r"\b[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\b|\b[0-9a-f]{40}\b|\b[0-9a-f]{8}\b",

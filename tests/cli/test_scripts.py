@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib.util
+import os
 import sys
 from pathlib import Path
 
@@ -30,6 +32,20 @@ def test_file_is_imported_by_its_bare_name(workdir: Path) -> None:
     assert (module.__name__, module.value) == ("some_flow", 1)
     assert sys.path[0] == str(workdir / "sub")
     assert get_import_paths()[0] == str(workdir / "sub")
+
+
+def test_an_edit_within_the_second_counts(workdir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "dont_write_bytecode", False)
+    script, second = workdir / "some_flow.py", 1_700_000_000_000_000_000
+    script.write_text("value = 1\n")
+    os.utime(script, ns=(second, second))
+    assert import_script("some_flow.py").value == 1
+    bytecode = importlib.util.cache_from_source(str(script))
+    os.utime(bytecode, ns=(second + 1, second + 1))
+    script.write_text("value = 2\n")
+    os.utime(script, ns=(second + 2, second + 2))
+    del sys.modules["some_flow"]
+    assert import_script("some_flow.py").value == 2
 
 
 def test_dotted_module_is_found_from_the_working_directory(workdir: Path) -> None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import importlib
+import importlib.util
 import os
 import sys
+from contextlib import suppress
 from types import ModuleType
 
 from redun.bootstrap.errors import RedunClientError
@@ -62,11 +64,25 @@ def _import_file(filename: str) -> ModuleType:
             hints=[f"rename the script, for example to `{name.replace('.', '_')}.py`"],
         )
     _check_not_shadowed(name, path)
+    _drop_stale_bytecode(path)
     add_import_path(os.path.dirname(path))
     importlib.invalidate_caches()
     module = importlib.import_module(name)
     _loaded_scripts[name] = path
     return module
+
+
+def _drop_stale_bytecode(path: str) -> None:
+    """
+    Remove the bytecode of a script if it is older than the script.
+
+    Python compares sizes and whole seconds only: a script that is edited and run again within one would
+    run as it was, and what it gave would be recorded as the result of the new code.
+    """
+    with suppress(OSError, NotImplementedError):
+        cached = importlib.util.cache_from_source(path)
+        if os.stat(cached).st_mtime_ns <= os.stat(path).st_mtime_ns:
+            os.remove(cached)
 
 
 def _check_not_shadowed(name: str, path: str) -> None:
