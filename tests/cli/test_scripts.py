@@ -20,8 +20,10 @@ def _restore_interpreter(workdir: Path):
     yield
     sys.path[:] = path
     get_import_paths()[:] = recorded
+    # Only modules of the test: a library that is imported twice is not the same.
     for name in set(sys.modules) - modules:
-        del sys.modules[name]
+        if (getattr(sys.modules[name], "__file__", None) or "").startswith(str(workdir)):
+            del sys.modules[name]
 
 
 def test_file_is_imported_by_its_bare_name(workdir: Path) -> None:
