@@ -77,6 +77,7 @@ fn run(held: u32) -> u64 {
         transaction: 10 * BATCH,
         deep: false,
         dry_run: false,
+        empty: held == 0,
     };
     let mut planner = Planner::new(options, None);
     let mut executions = Some((0..EXECUTIONS).map(|at| id(Kind::Execution, at)).collect());

@@ -6,6 +6,7 @@ use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedStr;
 use pyo3::types::{PyDict, PyList, PyString, PyTuple};
 
+use crate::digest::HEX_LEN;
 use crate::error::{Error, Result};
 use crate::sync::{Edge, Id, Kind, Options, Owner, Planner, Side, Step, TagOwner};
 
@@ -23,13 +24,14 @@ impl PySyncPlanner {
 #[pymethods]
 impl PySyncPlanner {
     #[new]
-    #[pyo3(signature = (roots = None, batch = 2000, deep = false, dry_run = false, transaction = 2000))]
+    #[pyo3(signature = (roots = None, batch = 2000, deep = false, dry_run = false, transaction = 2000, empty = false))]
     fn new(
         roots: Option<Vec<(String, String)>>,
         batch: usize,
         deep: bool,
         dry_run: bool,
         transaction: usize,
+        empty: bool,
     ) -> Result<Self> {
         if batch == 0 || transaction == 0 {
             return Err(malformed("a batch holds at least one record"));
@@ -42,6 +44,7 @@ impl PySyncPlanner {
             transaction,
             deep,
             dry_run,
+            empty,
         };
         Ok(Self(Mutex::new(Planner::new(options, roots.transpose()?))))
     }
@@ -126,7 +129,12 @@ const fn side_name(side: Side) -> &'static str {
 }
 
 fn texts<'py>(py: Python<'py>, ids: &[Id]) -> PyResult<Bound<'py, PyList>> {
-    PyList::new(py, ids.iter().map(ToString::to_string))
+    let mut buffer = [0; HEX_LEN];
+    let list = PyList::empty(py);
+    for id in ids {
+        list.append(id.text(&mut buffer))?;
+    }
+    Ok(list)
 }
 
 /// The edges of rows: an id and what it owns, one of each of the kinds or `None`.

@@ -61,6 +61,9 @@ impl Closure {
     /// The next question; none if the closure is complete, which is then put into the outbox.
     pub fn step(&mut self, batch: usize, known: &mut Known, outbox: &mut Outbox) -> Option<Step> {
         for (slot, kind) in WALKED.into_iter().enumerate() {
+            if known.is_complete() {
+                self.want_unasked(slot);
+            }
             if !self.unexpanded[slot].is_empty() {
                 self.asked = take(&mut self.unexpanded[slot], batch);
                 return Some(Step::Children(kind, self.asked_ids()));
@@ -72,6 +75,14 @@ impl Closure {
         }
         self.finish(known, outbox);
         None
+    }
+
+    /// The target lacks all that is not known to be held.
+    fn want_unasked(&mut self, slot: usize) {
+        for node in self.unasked[slot].drain(..) {
+            self.nodes[node as usize].wanted = true;
+            self.unexpanded[slot].push(node);
+        }
     }
 
     fn asked_ids(&self) -> Vec<Id> {

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::digest::Digest;
+use crate::digest::{Digest, HEX_LEN};
 
 /// Length of a UUID as text: 32 digits and four hyphens.
 const UUID_LEN: usize = 36;
@@ -31,23 +31,27 @@ impl Id {
             Err(_) => Self::Text(text.into()),
         }
     }
+
+    /// The text, which may be written to `buffer`: nothing is allocated.
+    pub fn text<'a>(&'a self, buffer: &'a mut [u8; HEX_LEN]) -> &'a str {
+        let length = match self {
+            Self::Hash(digest) => {
+                buffer.copy_from_slice(digest.to_hex().as_str().as_bytes());
+                HEX_LEN
+            }
+            Self::Uuid(bytes) => {
+                write_uuid(bytes, buffer);
+                UUID_LEN
+            }
+            Self::Text(text) => return text,
+        };
+        std::str::from_utf8(&buffer[..length]).expect("digits and hyphens are ASCII")
+    }
 }
 
 impl fmt::Display for Id {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Hash(digest) => fmt::Display::fmt(digest, f),
-            Self::Uuid(bytes) => {
-                for (index, byte) in bytes.iter().enumerate() {
-                    if matches!(index, 4 | 6 | 8 | 10) {
-                        f.write_str("-")?;
-                    }
-                    write!(f, "{byte:02x}")?;
-                }
-                Ok(())
-            }
-            Self::Text(text) => f.write_str(text),
-        }
+        f.write_str(self.text(&mut [0; HEX_LEN]))
     }
 }
 
@@ -71,6 +75,20 @@ fn parse_uuid(text: &[u8]) -> Option<[u8; 16]> {
         at += 2;
     }
     Some(bytes)
+}
+
+fn write_uuid(bytes: &[u8; 16], text: &mut [u8; HEX_LEN]) {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let mut at = 0;
+    for (index, byte) in bytes.iter().enumerate() {
+        if matches!(index, 4 | 6 | 8 | 10) {
+            text[at] = b'-';
+            at += 1;
+        }
+        text[at] = DIGITS[usize::from(byte >> 4)];
+        text[at + 1] = DIGITS[usize::from(byte & 15)];
+        at += 2;
+    }
 }
 
 fn digit(character: u8) -> Option<u8> {

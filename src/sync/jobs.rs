@@ -124,6 +124,10 @@ impl JobWalk {
         if self.chunk.is_empty() {
             return None;
         }
+        if tools.known.is_complete() {
+            self.state = State::Source;
+            return Some(Step::Has(Side::Source, Kind::Job, self.chunk_ids()));
+        }
         self.state = State::Target;
         Some(Step::Has(Side::Target, Kind::Job, self.chunk_ids()))
     }

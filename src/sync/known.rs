@@ -12,13 +12,23 @@ const LIMIT: usize = 400_000;
 pub struct Known {
     held: FxHashSet<(Kind, Id)>,
     exact: bool,
+    complete: bool,
 }
 
 impl Known {
-    /// `exact` never forgets.
-    pub fn new(exact: bool) -> Self {
+    /// `exact` never forgets; `complete` says that the target holds nothing yet.
+    pub fn new(exact: bool, complete: bool) -> Self {
         let held = FxHashSet::default();
-        Self { held, exact }
+        Self {
+            held,
+            exact,
+            complete,
+        }
+    }
+
+    /// Whether the target holds no other values and calls than these, so that it need not be asked.
+    pub fn is_complete(&self) -> bool {
+        self.complete
     }
 
     pub fn is_exact(&self) -> bool {
@@ -28,6 +38,7 @@ impl Known {
     pub fn insert(&mut self, kind: Kind, id: Id) {
         if self.held.len() >= LIMIT && !self.exact {
             self.held.clear();
+            self.complete = false;
         }
         self.held.insert((kind, id));
     }
@@ -45,7 +56,7 @@ mod tests {
     #[test]
     fn it_forgets_unless_it_must_not() {
         for exact in [false, true] {
-            let mut known = Known::new(exact);
+            let mut known = Known::new(exact, true);
             let first = Id::Uuid([0; 16]);
             known.insert(Kind::Job, first.clone());
             assert!(!known.contains(Kind::Value, &first));
@@ -53,6 +64,7 @@ mod tests {
                 known.insert(Kind::Value, Id::Uuid(number.to_le_bytes()));
             }
             assert_eq!(known.contains(Kind::Job, &first), exact);
+            assert_eq!(known.is_complete(), exact);
             assert!(known.held.len() <= LIMIT || exact);
         }
     }

@@ -24,12 +24,16 @@ pub struct Options {
     pub deep: bool,
     /// Nothing will be written: remember all that would have been. Takes memory for it.
     pub dry_run: bool,
+    /// The target holds no records yet: it need not be asked for what it was not sent.
+    pub empty: bool,
 }
 
 /// What a transfer goes through.
 enum Phase {
     /// Given roots, still to be sorted out.
     Roots,
+    /// Given executions, and given jobs that wait for them.
+    ExecutionRoots(Vec<Id>, Vec<Id>),
     /// Given jobs.
     JobRoots(JobRoots),
     /// Open jobs of the target: a page of them, with the number of their children.
@@ -81,14 +85,18 @@ impl Planner {
                 None => Phase::OpenJobs(FxHashMap::default()),
             },
             tags: TagWalk::new(roots.as_deref()),
-            roots,
             asker: Asker::Nobody,
             asked: Vec::new(),
             follow_up: None,
-            known: Known::new(options.deep || options.dry_run),
+            // What roots own may overlap, then the target knows what is there already.
+            known: Known::new(
+                options.deep || options.dry_run,
+                options.empty && roots.is_none(),
+            ),
             closure: Closure::default(),
             jobs: JobWalk::default(),
             outbox: Outbox::default(),
+            roots,
             options,
         }
     }
@@ -108,6 +116,7 @@ impl Planner {
             return Err(protocol("the last step was not answered"));
         }
         let (asker, step) = self.advance();
+        let step = step.sorted();
         self.asker = asker;
         if let Asker::Tags = asker {
             self.asked = match &step {
@@ -149,7 +158,18 @@ impl Planner {
     fn advance_phase(&mut self) -> Option<(Asker, Step)> {
         let batch = self.options.batch;
         match &mut self.phase {
-            Phase::Roots => self.take_roots(),
+            Phase::Roots => {
+                self.take_roots();
+                None
+            }
+            Phase::ExecutionRoots(executions, jobs) if executions.is_empty() => {
+                self.phase = Phase::JobRoots(JobRoots::new(std::mem::take(jobs)));
+                None
+            }
+            Phase::ExecutionRoots(executions, _) => {
+                let page = executions.split_off(executions.len().saturating_sub(batch));
+                Some((Asker::Phase, Step::Children(Kind::Execution, page)))
+            }
             Phase::JobRoots(roots) => {
                 let mut tools = Tools {
                     batch,
@@ -205,7 +225,7 @@ impl Planner {
     }
 
     /// Sends given roots on their ways.
-    fn take_roots(&mut self) -> Option<(Asker, Step)> {
+    fn take_roots(&mut self) {
         let (mut jobs, mut executions) = (Vec::new(), Vec::new());
         for (kind, id) in self.roots.iter().flatten() {
             match kind {
@@ -214,11 +234,7 @@ impl Planner {
                 _ => self.closure.add(*kind, id.clone(), &self.known),
             }
         }
-        self.phase = Phase::JobRoots(JobRoots::new(jobs));
-        if executions.is_empty() {
-            return None;
-        }
-        Some((Asker::Phase, Step::Children(Kind::Execution, executions)))
+        self.phase = Phase::ExecutionRoots(executions, jobs);
     }
 
     /// Answer to `Executions`, `Tags` and `Has`.

@@ -129,3 +129,18 @@ pub enum Step {
     /// Nothing is left to do.
     Done,
 }
+
+impl Step {
+    /// The step with the ids of a question in their order, in which a database finds them fastest.
+    pub fn sorted(mut self) -> Self {
+        match &mut self {
+            Self::Has(_, _, ids)
+            | Self::Children(_, ids)
+            | Self::JobStates(_, ids)
+            | Self::JobOwners(ids)
+            | Self::TagOwners(ids) => ids.sort_unstable(),
+            Self::Executions | Self::Tags | Self::OpenJobs | Self::Transfer(_) | Self::Done => {}
+        }
+        self
+    }
+}

@@ -146,6 +146,7 @@ def forget_subtrees(path: Path, tasks: list[str]) -> None:
     labels=st.integers(0, 3),
     batch=st.sampled_from([3, 7, 1000]),
     payload=st.sampled_from([0, 9, 1000]),
+    seconds=st.sampled_from([-1.0, 60.0]),
 )
 def test_what_arrives_is_what_arrives_by_rows(
     sizes: list[int],
@@ -155,11 +156,13 @@ def test_what_arrives_is_what_arrives_by_rows(
     labels: int,
     batch: int,
     payload: int,
+    seconds: float,
 ) -> None:
     with tempfile.TemporaryDirectory() as name, pytest.MonkeyPatch.context() as patch:
         patch.setattr("redun.backends.records.MAX_PAYLOAD", payload)
         patch.setattr(attached, "VALUES_AT_ONCE", 1 + payload // 3)
         patch.setattr(attached, "MAX_PAGES", payload // 9)
+        patch.setattr(attached, "MAX_SECONDS", seconds)
         paths = [Path(name, file) for file in ("source.db", "direct.db", "by_rows.db")]
         source, direct, by_rows = backends = [open_repo(path) for path in paths]
 

@@ -351,6 +351,30 @@ def test_a_transfer_with_nothing_new_reads_executions_only(
     assert many < few + 20
 
 
+def test_a_target_that_holds_nothing_is_not_asked_for_it(
+    source: RedunBackendDb, third: RedunBackendDb, make_jobs: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source.record(make_jobs(20, execution="a"))
+    source.flush()
+    asked: list[str] = []
+    has = third.records.has
+
+    def spy(kind: str, ids: Any) -> set[str]:
+        asked.append(kind)
+        return has(kind, ids)
+
+    monkeypatch.setattr(third.records, "has", spy)
+    assert third.records.is_empty()
+    transfer(source.records, third.records, verify=False)
+    assert asked == ["Execution"]
+    assert not third.records.is_empty()
+    # From now on it is.
+    source.record(make_jobs(20, execution="b"))
+    source.flush()
+    transfer(source.records, third.records, verify=False)
+    assert {"Job", "Execution"} <= set(asked[1:])
+
+
 def test_large_payloads_go_in_transactions_of_their_own(
     source: RedunBackendDb, backend: RedunBackendDb, fill: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

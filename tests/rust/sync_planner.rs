@@ -11,6 +11,8 @@ fn options(batch: usize) -> Options {
         transaction: 3 * batch,
         deep: false,
         dry_run: false,
+        // Of those targets that are.
+        empty: batch % 2 == 0,
     }
 }
 

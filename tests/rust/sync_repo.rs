@@ -214,6 +214,10 @@ pub fn transfer(
     cut: Option<usize>,
     mut check: impl FnMut(&Repo),
 ) -> Log {
+    let options = Options {
+        empty: options.empty && *target == Repo::default(),
+        ..options
+    };
     let mut planner = Planner::new(options, roots);
     let mut log = Log::default();
     let page = |ids: Vec<Id>| -> Pages {

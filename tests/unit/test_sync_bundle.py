@@ -194,6 +194,7 @@ def test_questions(path: str, opened, records: list[Record]) -> None:
         [records[3]["call_hash"], records[4]["call_hash"]],
         [id_of(r) for r in records[9:]],
     )
+    assert not store.is_empty()
     assert flat(store.execution_ids()) == ["e1"]
     assert sorted(flat(store.tag_ids())) == sorted(tags)
     assert flat(store.open_jobs()) == [("odd", 0)]
@@ -314,6 +315,7 @@ def test_two_writers_lose_nothing(path: str, opened) -> None:
 def test_nothing_is_made_for_nothing(path: str, opened) -> None:
     store = opened(path)
     assert store.put([]) == {}
+    assert store.is_empty()
     assert flat(store.execution_ids()) == []
     store.close()
     assert not os.path.exists(path)

@@ -83,6 +83,10 @@ class BundleStore:
             self._builder.close()
             self._place.close()
 
+    def is_empty(self) -> bool:
+        """Whether no records are held."""
+        return self.count == 0
+
     # Lists.
 
     def execution_ids(self) -> Iterator[list[str]]:

@@ -24,7 +24,7 @@ have children once the children are there; so each of its transactions leaves th
 
 Order and size
 --------------
-Questions are about at most `BATCH` ids at a time; no method may hold more than that many records in memory.
+Questions are about at most `QUESTION` ids at a time; no method may hold more than `BATCH` records in memory.
 Lists of ids that may be long are iterators of batches. No method may load (unpickle) a value.
 """
 
@@ -39,6 +39,7 @@ from redun.backends.records import Edges, JobOwner, JobState, Part, Receive, Tag
 
 __all__ = [
     "BATCH",
+    "QUESTION",
     "TRANSACTION",
     "Edges",
     "JobOwner",
@@ -54,12 +55,15 @@ __all__ = [
 #: A record of the export format.
 Record: TypeAlias = dict[str, Any]
 
-#: Ids in one question.
+#: Records in one piece.
 BATCH = 2000
+
+#: Ids in one question. Keys are random, so a small question reads a page of each index for each id.
+QUESTION = 20_000
 
 #: Records in one transaction, about. Keys are random, so each record of a small transaction dirties a
 #: page of each index: at 100,000 jobs 2000 records cost three times as much as a tenth of 20,000 do.
-TRANSACTION = 20_000
+TRANSACTION = 80_000
 
 
 class RecordKind(str, enum.Enum):
@@ -79,6 +83,9 @@ class RecordStore(Protocol):
     Errors that the user can do something about are `RedunError`s with hints; a method that fails
     changes nothing.
     """
+
+    def is_empty(self) -> bool:
+        """Whether no records are held: then nothing but what is sent need be asked for."""
 
     def execution_ids(self) -> Iterator[list[str]]:
         """Ids of all executions that have a root job, the oldest first as far as that is known."""

@@ -8,7 +8,7 @@ from typing import Any
 
 from redun._core import SyncPlanner
 from redun.backends.records import Record, cut
-from redun.sync.store import BATCH, TRANSACTION, Part, RecordKind, RecordStore
+from redun.sync.store import QUESTION, TRANSACTION, Part, RecordKind, RecordStore
 
 #: Names of what is counted, one and several, in the order of telling.
 NOUNS = {
@@ -75,7 +75,12 @@ def transfer(
     Raises what the stores raise; what was copied before stays, and the next transfer goes on.
     """
     planner = SyncPlanner(
-        None if roots is None else list(roots), min(batch, BATCH), deep, dry_run, batch
+        None if roots is None else list(roots),
+        batch=min(batch, QUESTION),
+        deep=deep,
+        dry_run=dry_run,
+        transaction=batch,
+        empty=target.is_empty(),
     )
     counts = Counts()
     host = _Host(source, target, planner)

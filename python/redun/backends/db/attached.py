@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import os
 import sqlite3
+import time
 from collections.abc import Sequence
 from typing import Any
 from urllib.parse import quote
@@ -28,6 +29,12 @@ SOURCE_CACHE_KIB = 16384
 #: transaction: with large payloads it takes time, and room in the log.
 VALUES_AT_ONCE = 5000
 MAX_PAGES = 8192
+
+#: Seconds after which a transaction ends where it may: others wait to write to the target.
+MAX_SECONDS = 1.0
+
+#: Kinds of records after which a transaction may end.
+ENDING = ("Value", "CallNode")
 
 PICKED = "(SELECT id FROM temp.picked)"
 
@@ -150,9 +157,10 @@ class AttachedCopy:
 
 class _Work:
     """
-    Parts to copy in one transaction, or in several if their payload is large.
+    Parts to copy in one transaction, or in several if their payload is large or it takes long.
 
-    Values come first, those in values before these: a transaction may end after any of them.
+    What others own comes first, then values and calls, and only then jobs: a transaction may end after
+    any of the former.
     """
 
     def __init__(self, connection: sqlite3.Connection, parts: Sequence[Part]) -> None:
@@ -178,8 +186,8 @@ class _Work:
         return self._committed
 
     def _copy_some(self) -> int:
-        """Copies all that waits, or values until there is much in the transaction; how many parts."""
-        start = self._pages()
+        """Copies all that waits, or until there is much in the transaction; how many parts."""
+        begin, start = time.monotonic(), self._pages()
         for done, part in enumerate(self._waiting, 1):
             self._pick(part.ids)
             for table, key in TABLES[part.kind]:
@@ -189,7 +197,9 @@ class _Work:
                 self._add_subtrees()
             elif part.kind == "Tag":
                 self._connection.execute(SUPERSEDE)
-            elif part.kind == "Value" and self._pages() - start > MAX_PAGES:
+            if part.kind not in ENDING:
+                continue
+            if self._pages() - start > MAX_PAGES or time.monotonic() - begin > MAX_SECONDS:
                 return done
         return len(self._waiting)
 
@@ -201,7 +211,7 @@ class _Work:
         self._connection.execute("DELETE FROM temp.picked")
         self._connection.execute(
             "INSERT OR IGNORE INTO temp.picked SELECT value FROM json_each(?)",
-            (json.dumps(list(ids)),),
+            (json.dumps(sorted(ids)),),
         )
 
     def _copy(self, table: str, key: str, is_open: bool) -> None:

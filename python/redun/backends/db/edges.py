@@ -126,6 +126,12 @@ HELD = {
 }
 HELD_TASKS = "SELECT hash FROM task WHERE hash {in_ids}"
 
+#: Whether any record is held. Jobs and calls own values.
+ANY = (
+    "SELECT EXISTS (SELECT 1 FROM value) OR EXISTS (SELECT 1 FROM execution) "
+    "OR EXISTS (SELECT 1 FROM tag)"
+)
+
 #: The same, but jobs that have not ended count, too.
 PRESENT = {**HELD, "Job": "SELECT id FROM job WHERE id {in_ids}"}
 

@@ -91,6 +91,11 @@ class RecordRows:
         """The rows a `Reader` statement gives; tried again if the connection broke."""
         return self._retry.run("read", lambda: self._repo.rows(statement, ids), lambda: None)
 
+    def is_empty(self) -> bool:
+        """Whether no records are held."""
+        ((found,),) = self._select(edges.ANY, ())
+        return not found
+
     # Lists.
 
     def execution_ids(self) -> Iterator[list[str]]:
