@@ -6,6 +6,7 @@ use std::sync::{Mutex, PoisonError};
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyFloat, PyList, PyString, PyTuple};
+use rustc_hash::FxHashMap;
 
 use super::convert::{for_each_part, Data, Kind, Path};
 use super::nested::is_plain;
@@ -186,7 +187,13 @@ struct ValueHasher<'a, 'py> {
     steps: Vec<Step<'py>>,
     path: Path<'py>,
     plain: bool,
+    /// Objects that `leaf` was asked about, by address, and their hashes: calls share classes, tasks
+    /// and files. They are kept alive, so an address means one object.
+    asked: FxHashMap<usize, (Bound<'py, PyAny>, Bound<'py, PyString>)>,
 }
+
+/// Objects to remember; most calls that share some have few.
+const MAX_ASKED: usize = 1000;
 
 type Hashed<'py> = (Bound<'py, PyString>, bool);
 type HashedCall<'py> = (
@@ -206,6 +213,7 @@ impl<'a, 'py> ValueHasher<'a, 'py> {
             steps: Vec::new(),
             path: Path::default(),
             plain: true,
+            asked: FxHashMap::default(),
         }
     }
 
@@ -238,10 +246,24 @@ impl<'a, 'py> ValueHasher<'a, 'py> {
         let kind = Kind::of(value);
         if kind == Kind::Other {
             self.plain = false;
-            match self.ask(value)? {
-                Answer::Hash(hash) => return Ok((hash, false)),
-                Answer::Pickle(pickle) => return Ok((self.hash_tagged(&pickle), false)),
-                Answer::Structured(name, children) => self.structured(value, &name, &children)?,
+            let address = value.as_ptr() as usize;
+            if let Some((_, hash)) = self.asked.get(&address) {
+                return Ok((hash.clone(), false));
+            }
+            let hash = match self.ask(value)? {
+                Answer::Hash(hash) => Some(hash),
+                Answer::Pickle(pickle) => Some(self.hash_tagged(&pickle)),
+                Answer::Structured(name, children) => {
+                    self.structured(value, &name, &children)?;
+                    None
+                }
+            };
+            if let Some(hash) = hash {
+                if self.asked.len() == MAX_ASKED {
+                    self.asked.clear();
+                }
+                self.asked.insert(address, (value.clone(), hash.clone()));
+                return Ok((hash, false));
             }
         } else {
             self.node(value, kind)?;

@@ -12,6 +12,8 @@ import pytest
 
 from redun import Scheduler, task
 from redun.backends.db import Execution, Job
+from redun.executors import local
+from redun.functools import seq
 from redun.scheduler import SchedulerListener, catch
 
 redun_namespace = "test_interrupt"
@@ -158,20 +160,30 @@ def test_interrupt_before_a_job_begins_cuts_it(scheduler: Scheduler) -> None:
     assert ran == [1]
 
 
-def test_interrupt_within_the_process_lets_the_running_task_finish(scheduler: Scheduler) -> None:
+@pytest.mark.parametrize("here", [False, True])
+def test_interrupt_within_the_process_lets_the_running_task_finish(
+    scheduler: Scheduler, monkeypatch: pytest.MonkeyPatch, here: bool
+) -> None:
+    monkeypatch.setattr(local, "TINY_JOB_SECONDS", 60)
+    threads = []
+
     @task()
-    def interrupts():
-        os.kill(os.getpid(), signal.SIGINT)
-        threading.Event().wait(0.2)
+    def interrupts(x=9):
+        if x == 9:
+            threads.append(threading.current_thread())
+            os.kill(os.getpid(), signal.SIGINT)
+            threading.Event().wait(0.2)
         return 1
 
     @task()
     def main():
-        return ok(interrupts())
+        before = [interrupts(-n) for n in range(local.TINY_TIMES if here else 0)]
+        return ok(seq([*before, interrupts()]))
 
     with pytest.raises(SystemExit) as end:
         scheduler.run(main())
     assert end.value.code == 1
+    assert (threads == [threading.current_thread()]) == here
     jobs = jobs_of(scheduler)
     assert (jobs["interrupts"].status, jobs["main"].status) == ("DONE", "FAILED")
     assert scheduler.run(ok(2)) == 2
@@ -180,27 +192,37 @@ def test_interrupt_within_the_process_lets_the_running_task_finish(scheduler: Sc
 WORKFLOW = """
 import time
 from redun import task
+from redun.functools import seq
 
 redun_namespace = "wf"
 
 @task({options})
 def sleep(x):
-    print("running", flush=True)
-    for _ in range(300):
-        time.sleep(0.1)
+    if x == 1:
+        print("running", flush=True)
+        for _ in range(300):
+            time.sleep(0.1)
     return x
 
 @task()
 def main():
-    return [sleep(1)]
+    return {calls}
 """
 
 
-@pytest.mark.parametrize("options", ["", "executor='process'"])
+@pytest.mark.parametrize(
+    ("options", "calls"),
+    [
+        ("", "[sleep(1)]"),
+        ("executor='process'", "[sleep(1)]"),
+        # The last runs in the thread of the scheduler.
+        ("", "seq([sleep(-n) for n in range(500)] + [sleep(1)])"),
+    ],
+)
 def test_second_interrupt_ends_at_once(
-    workdir: Path, programs_repo: str, rows_of, options: str
+    workdir: Path, programs_repo: str, rows_of, options: str, calls: str
 ) -> None:
-    (workdir / "wf.py").write_text(WORKFLOW.format(options=options))
+    (workdir / "wf.py").write_text(WORKFLOW.format(options=options, calls=calls))
     program = subprocess.Popen(
         [REDUN, "run", "wf.py", "main"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
@@ -210,7 +232,7 @@ def test_second_interrupt_ends_at_once(
     started = time.monotonic()
     program.send_signal(signal.SIGINT)
     for line in program.stderr:
-        if "Shutting down" in line:
+        if "again to force shutdown" in line:
             break
     threading.Event().wait(0.2)
     program.send_signal(signal.SIGINT)

@@ -49,7 +49,8 @@ def jobs_of(scheduler: Scheduler, name: str) -> list[Job]:
 
 
 def test_independent_branches_finish(scheduler: Scheduler, summary) -> None:
-    with pytest.raises(ValueError, match="bad 1"):
+    # Both failures are told; the first to come is that of the run.
+    with pytest.raises(ValueError, match=r"bad [12]"):
         scheduler.run(main(), keep_going=True)
     assert [job.status for job in jobs_of(scheduler, "branch")] == ["DONE"] * 2
     assert len(jobs_of(scheduler, "ok")) == 6
@@ -57,7 +58,7 @@ def test_independent_branches_finish(scheduler: Scheduler, summary) -> None:
     assert all(job.end_time for job in scheduler.backend.session.query(Job))
     title, *lines = [m for m in summary() if not m.startswith("*** Execution")]
     assert title == "*** 2 jobs failed:"
-    assert [line.partition(":  ")[2] for line in lines] == [
+    assert sorted(line.partition(":  ")[2] for line in lines) == [
         "test_keep_going.bad(x=1): ValueError: bad 1",
         "test_keep_going.bad(x=2): ValueError: bad 2",
     ]

@@ -1,12 +1,16 @@
 """The local executor: threads, processes, configuration, failures of workers."""
 
+import asyncio
 import os
 import threading
+from contextvars import ContextVar
 
 import pytest
 
 from redun import Scheduler, task
-from redun.executors.local import LocalExecutor
+from redun.executors import local
+from redun.executors.local import TINY_TIMES, LocalExecutor
+from redun.functools import seq
 
 redun_namespace = "test_local"
 
@@ -31,6 +35,113 @@ def test_blocking_jobs_use_all_threads(make_scheduler) -> None:
 
     scheduler = make_scheduler({"executors.default": {"type": "local", "max_workers": "8"}})
     assert scheduler.run([meet(i) for i in range(16)]) == [True] * 16
+
+
+@pytest.fixture
+def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
+    """All jobs but those that take seconds count as tiny, however slow the machine is."""
+    monkeypatch.setattr(local, "TINY_JOB_SECONDS", 2)
+
+
+def is_here(names: list[str]) -> list[bool]:
+    return [name == threading.current_thread().name for name in names]
+
+
+def test_tiny_jobs_one_by_one_come_to_run_in_the_scheduler_thread(
+    scheduler: Scheduler, tiny: None
+) -> None:
+    alone = [thread_name(i) for i in range(30)]
+    together = [thread_name(-i) for i in range(1, 30)]
+    *names, others = scheduler.run(seq([*alone, together]))
+    assert is_here(names) == [False] * TINY_TIMES + [True] * (30 - TINY_TIMES)
+    # Beside others they don't: those would wait.
+    assert not any(is_here(others))
+
+
+def test_jobs_that_take_longer_stay_in_their_thread(
+    scheduler: Scheduler, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(local, "TINY_JOB_SECONDS", 0)
+    assert not any(is_here(scheduler.run(seq([thread_name(i) for i in range(30)]))))
+
+
+def test_a_task_that_takes_long_once_goes_back_to_its_thread(
+    scheduler: Scheduler, tiny: None
+) -> None:
+    @task()
+    def uneven(x):
+        threading.Event().wait(2.1 if x == 20 else 0)
+        return threading.current_thread().name
+
+    here = is_here(scheduler.run(seq([uneven(i) for i in range(32)])))
+    assert here[TINY_TIMES:21] == [True] * (21 - TINY_TIMES)
+    assert here[21:] == [False] * TINY_TIMES + [True]
+
+
+@pytest.mark.parametrize(("options", "here"), [({"timeout": 60}, False), ({"executor": "b"}, True)])
+def test_jobs_with_a_timeout_stay_in_their_thread_those_of_an_alias_do_not(
+    make_scheduler, tiny: None, options: dict, here: bool
+) -> None:
+    scheduler = make_scheduler({"executors.b": {"type": "alias", "target": "default"}})
+    calls = [thread_name.options(**options)(i) for i in range(TINY_TIMES + 5)]
+    assert any(is_here(scheduler.run(seq(calls)))) == here
+
+
+def test_a_tiny_task_that_is_to_have_a_process_gets_one(
+    scheduler: Scheduler, tiny: None, process_tasks
+) -> None:
+    here = process_tasks.process_id.options(executor="default")
+    calls = [*(here(i) for i in range(TINY_TIMES + 1)), here.options(mode="process")(-1)]
+    *ids, last = scheduler.run(seq(calls))
+    assert set(ids) == {os.getpid()}
+    assert last != os.getpid()
+
+
+def test_the_scheduler_thread_looks_like_any_other_to_a_task(
+    scheduler: Scheduler, tiny: None
+) -> None:
+    variable: ContextVar[str] = ContextVar("variable", default="unset")
+
+    @task()
+    def look(x):
+        async def answer():
+            return variable.get()
+
+        seen = asyncio.run(answer())
+        variable.set("by a task")
+        return seen, threading.current_thread().name
+
+    variable.set("by the program")
+    found = scheduler.run(seq([look(i) for i in range(30)]))
+    assert "by the program" not in {seen for seen, _ in found}
+    assert {seen for seen, name in found if any(is_here([name]))} == {"unset"}
+
+    async def main() -> list:
+        # Within an event loop, a task could not run one of its own in this thread.
+        return scheduler.run(seq([look(-i) for i in range(1, 30)]))
+
+    assert not any(is_here([name for _, name in asyncio.run(main())]))
+
+
+def test_errors_in_the_scheduler_thread_are_those_of_the_job(
+    scheduler: Scheduler, tiny: None
+) -> None:
+    tries = []
+
+    @task(retries=1)
+    def fails(x):
+        if x == 20:
+            tries.append(threading.current_thread().name)
+            raise SystemExit("enough") if len(tries) == 1 else ValueError("never mind")
+        return x
+
+    with pytest.raises(ValueError, match="never mind"):
+        scheduler.run(seq([fails(i) for i in range(30)]))
+    assert is_here(tries) == [True, True]
+    assert scheduler.traceback is not None
+    frames = [line for line in scheduler.traceback.format() if 'File "' in line]
+    assert not any("executors" in frame for frame in frames)
+    assert frames[-1].rstrip().endswith("in fails")
 
 
 def test_processes(scheduler: Scheduler, process_tasks) -> None:

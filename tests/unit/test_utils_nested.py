@@ -15,6 +15,7 @@ from redun.utils import (
     rebuild,
     substitute,
 )
+from redun.utils.nested import is_leaf
 from redun.value import Value
 
 DEEP = 20_000
@@ -97,6 +98,9 @@ def test_subclasses_and_others_are_leaves() -> None:
         assert list(iter_nested_value(thing)) == [thing]
         assert map_nested_value(lambda leaf: "leaf", thing) == "leaf"
         assert expand(thing) is None
+        assert is_leaf(thing)
+    for container in ([], (), set(), {}, Pair(1, 2), Point(1, 2)):
+        assert not is_leaf(container)
 
 
 def test_map_rebuilds_exact_types() -> None:

@@ -312,3 +312,33 @@ def test_compatibility_vectors() -> None:
         registry.get_hash({1, "a"})
     shared, copy = "".join(["l", "ong"]), "".join(["lo", "ng"])
     assert registry.get_hash([shared, shared]) != registry.get_hash([shared, copy])
+
+
+def test_an_object_that_several_calls_share_is_hashed_once() -> None:
+    class Counted(Value):
+        type_name = "test.Counted"
+        hashed = 0
+
+        def __init__(self, number: int) -> None:
+            self.number = number
+
+        def get_hash(self, data: bytes | None = None) -> str:
+            Counted.hashed += 1
+            return hash_tag_bytes("Counted", b"%d" % self.number)
+
+        def __getstate__(self) -> dict:
+            return {"number": self.number}
+
+        def __setstate__(self, state: dict) -> None:
+            self.number = state["number"]
+
+    shared = Counted(0)
+    calls = [((shared, number), {"x": shared}) for number in range(50)]
+    apart = [registry.hash_args([call])[0] for call in calls]
+    Counted.hashed = 0
+    assert registry.hash_args(calls) == apart
+    assert Counted.hashed == 1
+    # Objects that are gone before the next one is made, maybe in the same place, are others.
+    fleeting = [(map(Counted, range(3000)), {}), (map(Counted, range(3000, 6000)), {})]
+    hashed = [digest for _, args, _, _ in registry.hash_args(fleeting) for digest in args]
+    assert hashed == [registry.hash_args([((Counted(n),), {})])[0][1][0] for n in range(6000)]

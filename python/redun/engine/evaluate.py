@@ -249,10 +249,11 @@ class Evaluator:
         # A promise is its own key, which also keeps it alive while its node is.
         return leaf._hash if isinstance(leaf, ApplyExpression) else leaf
 
-    def _find(self, leaf: Any, nodes: dict[Any, Any]) -> Any:
-        if isinstance(leaf, ValueExpression):
-            return Constant(leaf.value)
-        return nodes.get(self._key(leaf))
+    @staticmethod
+    def _find(leaf: Any, nodes: dict[Any, Any]) -> Any:
+        if isinstance(leaf, ApplyExpression):
+            return nodes.get(leaf._hash)
+        return Constant(leaf.value) if isinstance(leaf, ValueExpression) else nodes.get(leaf)
 
     def _inner(self, leaf: Any, node: Any) -> list[Any]:
         """Return the lazy leaves below an expression, in the order in which their jobs are created."""

@@ -25,6 +25,7 @@ class Interrupts:
         self._installed = False
         self.asked = False  # the run is asked to end
         self.impatient = False  # the next interrupt raises `KeyboardInterrupt`
+        self.insisted = False  # it was raised
         self.muted = False  # interrupts are ignored: the little that is left is worth the wait
 
     def __enter__(self) -> Interrupts:
@@ -44,6 +45,7 @@ class Interrupts:
         if self.muted:
             return
         if self.asked or self.impatient:
+            self.insisted = True
             raise KeyboardInterrupt
         self.asked = True
         self._wake()

@@ -365,10 +365,11 @@ class Lifecycle:
                     by_executor.setdefault(id(executor), (executor, []))[1].append(job)
         self.launches += by_executor.values()
 
-    def launch(self) -> None:
+    def launch(self, alone: bool = False) -> None:
         """Let the executors begin what was submitted.
 
-        A thread that begins wants the interpreter, so it is best woken when this one is about to wait.
+        A thread that begins wants the interpreter, so it is best woken when this one is about to wait;
+        what is `alone` then, with nothing else going on, may run in this one.
         """
         launches, self.launches = self.launches, []
         # What has been logged and recorded so far is on its way before user code runs.
@@ -380,7 +381,8 @@ class Lifecycle:
         else:
             self._journal.hand_over_soon()
         for executor, batch in launches:
-            executor.submit_many(batch)
+            if not (alone and len(batch) == 1 and executor.run_here(batch[0])):
+                executor.submit_many(batch)
 
     def _start(self, job: Job) -> None:
         if job.plan.recording and not job.recorded:

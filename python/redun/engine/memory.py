@@ -104,8 +104,9 @@ class Memory:
                 hashed.append((task.hash, args_hash, on_found))
                 guesses.append(likely)
         evals = hash_structs([["Eval", task_hash, args_hash] for task_hash, args_hash, _ in hashed])
+        shallow, single = False, True
         queries = [
-            CacheQuery(task_hash, args_hash, eval_hash, None, shallow=False, single=True)
+            CacheQuery(task_hash, args_hash, eval_hash, None, shallow, single)
             for (task_hash, args_hash, _), eval_hash in zip(hashed, evals, strict=True)
         ]
         answers = self._cache.reductions(queries, guesses)
@@ -119,16 +120,12 @@ class Memory:
                 if isinstance(leaf, ApplyExpression)
             ]
         )
-        for query, answer, (*_, on_found) in zip(queries, answers, hashed, strict=True):
+        for eval_hash, answer, (task_hash, args_hash, on_found) in zip(
+            evals, answers, hashed, strict=True
+        ):
+            found, value = (True, answer.value) if isinstance(answer, Reuse) else (False, None)
             on_found(
-                Recollection(
-                    query.eval_hash,
-                    query.task_hash,
-                    query.args_hash,
-                    answer is not None,
-                    isinstance(answer, Reuse),
-                    answer.value if isinstance(answer, Reuse) else None,
-                )
+                Recollection(eval_hash, task_hash, args_hash, answer is not None, found, value)
             )
 
     def remember(

@@ -128,10 +128,17 @@ class Run:
             self.journal.hand_over()
         return worked
 
-    def launch(self) -> None:
-        """Let the executors begin what the last round has submitted, unless the run is ending."""
+    def launch(self, waiting: bool = False) -> None:
+        """Let the executors begin what the last round has submitted, unless the run is ending.
+
+        Parameters
+        ----------
+        waiting : nothing is left to do but to wait for what they report.
+        """
         if self._lifecycle.launches and not self.closing:
-            self._lifecycle.launch()
+            # What waits for promises is known to go on, but not by itself.
+            alone = waiting and self.wire.active() == 1 + len(self.evaluator.suspended)
+            self._lifecycle.launch(alone)
 
     def _has_more(self) -> bool:
         """Whether another round would do anything."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import shlex
 import sys
 import threading
@@ -66,6 +67,7 @@ MAX_EVENTS = 2_000  # results of executors taken at once
 ID_BATCH = 256
 SIGNAL_SECONDS = 0.5  # how late Ctrl-C may be noticed
 EXIT_INTERRUPTED = 130
+WAITING_FOR_JOB = b"Waiting for the running job to end. Ctrl+C again to force shutdown.\n"
 
 
 class Scheduler:
@@ -125,6 +127,7 @@ class Scheduler:
         self.dryrun = False
         self.use_cache = True
         self._run: Run | None = None
+        self._launching = False
         self._ids: list[str] = []
         self._counts: dict[str, list[int]] = {}  # of the last run
         self.root_job_id: str | None = None  # of the last run
@@ -369,7 +372,7 @@ class Scheduler:
         self._run = run
         self._warn_namespace()
         started = time.monotonic()
-        with Interrupts(lambda: self.events_queue.put(("wake", None))) as interrupts:
+        with Interrupts(self._wake) as interrupts:
             try:
                 run.begin()
                 for executor in self.executors.values():
@@ -382,7 +385,8 @@ class Scheduler:
                 self.log_job_statuses()
                 self.log(f"Execution duration: {time.monotonic() - started:.2f} seconds")
             except KeyboardInterrupt:
-                self.log("Shutting down... Ctrl+C again to force shutdown.")
+                if not interrupts.insisted:
+                    self.log("Shutting down... Ctrl+C again to force shutdown.")
                 sys.exit(1)
             finally:
                 self._close_run(run, interrupts)
@@ -408,6 +412,8 @@ class Scheduler:
     def _stop_executors(self, run: Run, interrupts: Interrupts) -> None:
         self.async_calls.close()
         try:
+            if interrupts.insisted:
+                raise KeyboardInterrupt
             for executor in self.executors.values():
                 executor.stop()
             interrupts.muted = True
@@ -488,7 +494,11 @@ class Scheduler:
 
         The wait is cut in slices: a signal that comes just before it begins is noticed at its end.
         """
-        run.launch()
+        self._launching = True
+        try:
+            run.launch(waiting=True)
+        finally:
+            self._launching = False
         journal = run.journal
         if journal.holding:
             try:
@@ -503,6 +513,13 @@ class Scheduler:
             except Empty:
                 if left <= SIGNAL_SECONDS:
                     raise
+
+    def _wake(self) -> None:
+        """Notice Ctrl-C; called in the signal handler, maybe while a task runs in this thread."""
+        self.events_queue.put(("wake", None))
+        if self._launching:
+            # The task may hold any lock, also those of the log.
+            os.write(2, WAITING_FOR_JOB)
 
     def _idle(self) -> None:
         self.backend.record_updated_time(self.current_run.execution.id)

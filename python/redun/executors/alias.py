@@ -72,6 +72,10 @@ class AliasExecutor(Executor):
         """Start several jobs on the other executor."""
         self._resolve().submit_many(jobs)
 
+    def run_here(self, job: Job) -> bool:
+        """As the other executor does."""
+        return self._resolve().run_here(job)
+
     def submit_script(self, job: Job) -> None:
         """Start a script job on the other executor."""
         self._resolve().submit_script(job)

@@ -8,7 +8,9 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from contextvars import Context
 from queue import SimpleQueue
+from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 from redun.current import get_current_job
@@ -36,6 +38,8 @@ MARGIN = 4  # of so many workers, one has its next job waiting
 PACE_SECONDS = 0.001
 # Jobs shorter than this gain nothing from further threads.
 TINY_JOB_SECONDS = 0.0002
+# Of a task that was so short so many times in a row, the next job is likely to be short as well.
+TINY_TIMES = 10
 
 
 def run_task(module_name: str, task_name: str, args: Any, kwargs: dict[str, Any]) -> Any:
@@ -138,6 +142,7 @@ class WorkerThreads:
         self._pacer_bell: SimpleQueue[bool] = SimpleQueue()
         self._stopping = threading.Event()
         self._taken = 0
+        self._tiny: dict[str, int] = {}  # task name -> how many of its last jobs were tiny
         self._timed: dict[Job, threading.Thread] = {}  # who runs jobs with a timeout
         self._abandoned: set[threading.Thread] = set()
 
@@ -203,11 +208,33 @@ class WorkerThreads:
                     return
                 resting = False
                 continue
-            outcome = run_job(job)
+            # Jobs that come one by one may be tiny ones, for which this thread need not be woken.
+            outcome = run_job(job) if jobs else self._run_alone(job)
             # Before it is told: what is submitted in response is then for this thread, where it would
             # wake, or start, another one that finds nothing to do.
             resting = not jobs and self._rest()
             report(scheduler, job, attempt, outcome)
+
+    def _run_alone(self, job: Job) -> tuple[Any, BaseException | None]:
+        """Run a job, and keep in mind whether it was tiny."""
+        begin = perf_counter()
+        outcome = run_job(job)
+        tiny = perf_counter() - begin < TINY_JOB_SECONDS
+        name = job.task.fullname
+        self._tiny[name] = self._tiny.get(name, 0) + 1 if tiny else 0
+        return outcome
+
+    def run_here(self, scheduler: Scheduler, job: Job) -> bool:
+        """Run a job in the calling thread if it is likely to be tiny; returns whether it was run."""
+        if self._tiny.get(job.task.fullname, 0) < TINY_TIMES or is_in_event_loop():
+            return False
+        # As in a thread of the pool: without the caller's context variables.
+        outcome = Context().run(self._run_alone, job)
+        set_scheme(self._scheme)
+        if isinstance(outcome[1], KeyboardInterrupt):  # of the user, to the scheduler
+            raise outcome[1]
+        report(scheduler, job, job.attempt, outcome)
+        return True
 
     def _rest(self) -> bool:
         """Count this thread as idle, unless there is a job; returns whether it is to wait."""
@@ -252,6 +279,12 @@ class WorkerThreads:
         for thread in (*threads, self._pacer):
             if thread is not None and wait:
                 thread.join()
+
+
+def is_in_event_loop() -> bool:
+    """Whether this thread runs an event loop, in which a task could not run one of its own."""
+    asyncio = sys.modules.get("asyncio")
+    return asyncio is not None and asyncio._get_running_loop() is not None
 
 
 def run_job(job: Job) -> tuple[Any, BaseException | None]:
@@ -371,6 +404,16 @@ class LocalExecutor(Executor):
             self._loop.submit(self._scheduler, awaiting)
         if threaded:
             self._submit_threaded(threaded)
+
+    def run_here(self, job: Job) -> bool:
+        """Run a job of a task that has been tiny many times, which saves waking a thread."""
+        if self._threads is None or job.task.is_async() or job.plan.timeout is not None:
+            return False
+        mode = job.get_options().get("mode", self.mode)
+        if MODES.get(mode) != "thread":
+            return False
+        assert self._scheduler is not None
+        return self._threads.run_here(self._scheduler, job)
 
     def submit_script(self, job: Job) -> None:
         """Start a script; it has its own process, so a thread, whatever the mode, waits for it."""

@@ -32,16 +32,20 @@ def hash_expressions(exprs: Sequence[Any]) -> None:
     scheme = get_scheme()
     lowest: list[Node] = []
     others: list[Node] = []
+    inner: list[Node] = []
     for expr in exprs:
         if expr._hash is None or expr._hash_scheme != scheme:
-            (others if children(expr) else lowest).append(expr)
+            found = children(expr)
+            if found:
+                others.append(expr)
+                inner += found
+            else:
+                lowest.append(expr)
     if lowest:
         _hash_level(lowest, scheme)
     if not others:
         return
-    below = {
-        id(node): node for expr in others for node in children(expr) if not is_hashed(node, scheme)
-    }
+    below = {id(node): node for node in inner if not is_hashed(node, scheme)}
     if not any(map(children, below.values())):  # most often calls of calls, and no deeper
         _hash_level(list(below.values()), scheme)
         _hash_level(others, scheme)

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from redun.expression.render import SCALARS
-from redun.utils.nested import leaves
+from redun.utils.nested import is_leaf, leaves
 
 __all__ = ["Node", "direct_leaves", "topological_order"]
 
@@ -68,9 +68,9 @@ def _find_leaves(args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[Any]:
     for arg in (*args, *kwargs.values()):
         if type(arg) in SCALARS:
             continue
-        if not isinstance(arg, Node):
+        if not isinstance(arg, Node) and not is_leaf(arg):
             return leaves((args, kwargs))
-        found.append(arg)  # most arguments are scalars and expressions, found without the core
+        found.append(arg)  # most arguments are no containers, which takes no call of the core
     return found
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -79,64 +78,88 @@ def catch(
     of `expr`. Errors of `recover` itself are not handled here. A recovery is remembered for the next
     execution, which then does not evaluate `expr` again.
     """
-    result: Promise = Promise()
-    recollection: Recollection | None = None
-    memory = scheduler.current_run.memory
-    evaluator = scheduler.current_run.evaluator
+    return _Catching(scheduler, parent_job, sexpr, expr, catch_args).result
 
-    def find_recover(error: Exception) -> Any:
-        for error_class, recover in zip(catch_args[::2], catch_args[1::2], strict=False):
+
+class _Catching:
+    """One call of `catch` under way. None of the callbacks raises: an error rejects `result`."""
+
+    __slots__ = ("expr", "handlers", "parent_job", "recollection", "result", "run", "scheduler")
+
+    def __init__(
+        self,
+        scheduler: Scheduler,
+        parent_job: Job,
+        sexpr: SchedulerExpression,
+        expr: Any,
+        handlers: tuple[Any, ...],
+    ) -> None:
+        self.scheduler = scheduler
+        self.run = scheduler.current_run
+        self.parent_job = parent_job
+        self.expr = expr
+        self.handlers = handlers
+        self.recollection: Recollection | None = None
+        self.result: Promise = Promise()
+        scope = sexpr._options.get("cache_scope")
+        if scope is None or CacheScope(scope) == CacheScope.BACKEND:
+            reject = self.result.do_reject
+            self.run.memory.recall(catch, sexpr, self.on_recollection, reject, likely=expr)
+        else:
+            self.evaluate(expr)
+
+    def on_recollection(self, found: Recollection) -> None:
+        """Evaluate what the call came to, or else the expression."""
+        self.recollection = found
+        self.evaluate(found.value if found.found and self.scheduler.use_cache else self.expr)
+
+    def evaluate(self, source: Any) -> None:
+        """Evaluate the expression, or what stands for it."""
+        on_value = self.pass_on if source is self.expr else partial(self.recovered, source)
+        self.run.evaluator.tell(source, self.parent_job, on_value, self.on_error)
+
+    def pass_on(self, value: Any) -> None:
+        """Without a memory the expression is evaluated anyway: its success needs none.
+
+        So catches within catches are not stored over and over. But if something else is remembered,
+        this takes its place.
+        """
+        found = self.recollection
+        if found is None or not found.known or self.expr is found.value:
+            self.result.do_resolve(value)
+        else:
+            self.recovered(self.expr, value)
+
+    def recovered(self, source: Any, value: Any) -> None:
+        """Remember what the call came to."""
+        try:
+            found = self.recollection
+            if found is not None and source is not found.value:
+                self.run.memory.remember(catch, found, source)
+            self.result.do_resolve(value)
+        except Exception as error:
+            self.result.do_reject(error)
+
+    def on_error(self, error: Exception) -> None:
+        """Recover, if one of the classes is that of the error."""
+        try:
+            recover = self.find_recover(error)
+            if recover is None:
+                self.result.do_reject(error)
+                return
+            self.scheduler.note_recovery(error)
+            recovery = recover(derive_expression(self.expr, error))
+            on_value = partial(self.recovered, recovery)
+            self.run.evaluator.tell(recovery, self.parent_job, on_value, self.result.do_reject)
+        except Exception as failure:
+            self.result.do_reject(failure)
+
+    def find_recover(self, error: Exception) -> Any:
+        """The recovery for an error; None without any."""
+        for error_class, recover in zip(self.handlers[::2], self.handlers[1::2], strict=False):
             if isinstance(error, error_class):
                 return recover
         return None
-
-    def on_error(error: Exception) -> None:
-        recover = find_recover(error)
-        if recover is None:
-            result.do_reject(error)
-            return
-        scheduler.note_recovery(error)
-        recovery = recover(derive_expression(expr, error))
-        finish(recovery, result.do_reject)
-
-    def finish(source: Any, on_failure: Callable[[Exception], Any]) -> None:
-        def on_value(value: Any) -> None:
-            # Without a memory `expr` is evaluated anyway: its success needs none, unless something
-            # else is remembered. So catches within catches are not stored over and over.
-            if (
-                recollection is not None
-                and source is not recollection.value
-                and (source is not expr or recollection.known)
-            ):
-                memory.remember(catch, recollection, source)
-            result.do_resolve(value)
-
-        evaluator.tell(source, parent_job, guarded(on_value, result), on_failure)
-
-    def on_recollection(found: Recollection) -> None:
-        nonlocal recollection
-        recollection = found
-        reuse = found.found and scheduler.use_cache
-        finish(found.value if reuse else expr, guarded(on_error, result))
-
-    scope = sexpr._options.get("cache_scope")
-    if scope is None or CacheScope(scope) == CacheScope.BACKEND:
-        memory.recall(catch, sexpr, guarded(on_recollection, result), result.do_reject, likely=expr)
-    else:
-        finish(expr, guarded(on_error, result))
-    return result
-
-
-def guarded(callback: Callable[[Any], Any], result: Promise) -> Callable[[Any], None]:
-    """Return a callback whose errors reject a promise."""
-
-    def call(value: Any) -> None:
-        try:
-            callback(value)
-        except Exception as error:
-            result.do_reject(error)
-
-    return call
 
 
 @scheduler_task(namespace="redun")

@@ -84,8 +84,10 @@ def is_not_hashed(value: Any) -> bool:
 
 
 def _any_not_hashed(values: Collection[Any]) -> bool:
-    # Most arguments are scalars, and this runs for each job.
-    return not SCALARS.issuperset(map(type, values)) and any(map(is_not_hashed, values))
+    # This runs for each job, and most arguments are scalars.
+    return not SCALARS.issuperset(map(type, values)) and any(
+        getattr(type(value), "not_hashed_as_argument", False) for value in values
+    )
 
 
 def missing_defaults(

@@ -31,6 +31,11 @@ def expand(obj: Any) -> list | None:
     return None
 
 
+def is_leaf(obj: Any) -> bool:
+    """Whether nested-value recursion does not enter `obj`."""
+    return type(obj) not in _BUILTIN and expand(obj) is None
+
+
 def rebuild(obj: Any, children: list) -> Any:
     """A container like `obj`, which `expand` has opened, with these children instead.
 
