@@ -34,6 +34,7 @@ __all__ = [
     "hash_structs",
     "hash_tag_bytes",
     "hash_values",
+    "json_strings",
     "list_tree",
     "nested_leaves",
     "nested_map",
@@ -140,6 +141,9 @@ def quick_hashes(paths: Sequence[str | PathLike[str]]) -> list[str]:
     `size` is in bytes, `mtime` the text of `os.stat(path).st_mtime`. A file that is not there, or whose
     directory cannot be searched, has -1 and `"-1"`.
     """
+
+def json_strings(strings: list[str]) -> str:
+    """The JSON text of a list of strings, as `json.dumps` gives it but for the spaces."""
 
 def list_tree(path: str | PathLike[str]) -> list[str]:
     """The paths of all files below a directory, in no particular order, links followed.

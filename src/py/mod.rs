@@ -8,6 +8,7 @@ mod hash;
 mod nested;
 mod sched;
 mod sync;
+mod text;
 
 /// The core of redun: hashing, encoding, scheduling, planning transfers.
 #[pyo3::pymodule(name = "_core", gil_used = false)]
@@ -30,6 +31,8 @@ mod module {
     use super::sched::PyMachine;
     #[pymodule_export]
     use super::sync::PySyncPlanner;
+    #[pymodule_export]
+    use super::text::json_strings;
 
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {

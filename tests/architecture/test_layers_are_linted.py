@@ -19,6 +19,7 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 FREE = {"redun.version", "redun.__main__"}
 # Only these translate between the extension and Python; all others go through them.
 CORE_USERS = {
+    "backends.db.text",
     "bcoding",
     "engine.wire",
     "errors",

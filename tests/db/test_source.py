@@ -85,5 +85,5 @@ def test_statements_are_rendered_for_each_driver() -> None:
     statement = "SELECT 1 WHERE a LIKE 'x%' AND b {in_ids} AND c = ?"
     assert render(statement, "sqlite").endswith("b IN (SELECT value FROM json_each(?)) AND c = ?")
     assert render(statement, "postgresql").endswith("'x%%' AND b = ANY(%s) AND c = %s")
-    assert bind([["a", "b"], MOMENT], "sqlite") == ('["a", "b"]', moment_text(MOMENT))
+    assert bind([["a", "b"], MOMENT], "sqlite") == ('["a","b"]', moment_text(MOMENT))
     assert bind([["a"], MOMENT], "postgresql") == (["a"], MOMENT)

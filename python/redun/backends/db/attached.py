@@ -7,7 +7,6 @@ every attached file that it could write to.
 
 from __future__ import annotations
 
-import json
 import os
 import sqlite3
 import time
@@ -19,6 +18,7 @@ from redun.backends.db.connection import Retry
 from redun.backends.db.repo import Repo
 from redun.backends.db.rows import COLUMNS, TABLES, subtrees
 from redun.backends.db.sqlite import BUSY_TIMEOUT_MS, WRITER_CHECKPOINT_PAGES
+from redun.backends.db.text import json_strings
 from redun.backends.db.writer import CACHE_KIB, END_JOB, MAIN_TABLES, total
 from redun.backends.records import Part
 
@@ -211,7 +211,7 @@ class _Work:
         self._connection.execute("DELETE FROM temp.picked")
         self._connection.execute(
             "INSERT OR IGNORE INTO temp.picked SELECT value FROM json_each(?)",
-            (json.dumps(sorted(ids)),),
+            (json_strings(sorted(ids)),),
         )
 
     def _copy(self, table: str, key: str, is_open: bool) -> None:
@@ -239,7 +239,7 @@ class _Work:
         calls = self._connection.execute(LACKING).fetchall()
         if not calls:
             return
-        lacking = (json.dumps([call for call, _ in calls]),)
+        lacking = (json_strings([call for call, _ in calls]),)
         edges: list[Any] = self._connection.execute(EDGES, lacking).fetchall()
         below = self._connection.execute(BELOW, lacking).fetchall()
         self._connection.executemany(

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import functools
-import json
 from collections.abc import Collection, Iterator
 from typing import Any
 
 import sqlalchemy as sa
 
 from redun.backends.db.source import CHUNK, FETCH
+from redun.backends.db.text import json_strings
 
 
 def in_chunks(
@@ -26,7 +26,7 @@ def in_chunks(
     among = _among_listed(query, column) if sqlite else _among_array(query, column)
     for start in range(0, len(ordered), CHUNK):
         chunk = ordered[start : start + CHUNK]
-        given = json.dumps(chunk) if sqlite else chunk
+        given = json_strings(chunk) if sqlite else chunk
         yield from _rows(session.execute(among, {"keys": given}))
 
 

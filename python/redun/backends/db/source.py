@@ -21,7 +21,7 @@ from redun.backends.db.codec import (
     jsonb_text,
     moment_text,
 )
-from redun.backends.db.text import plain_text, utf8_text
+from redun.backends.db.text import json_strings, plain_text, utf8_text
 
 Row: TypeAlias = tuple[Any, ...]
 Parameters: TypeAlias = Sequence[Any]
@@ -134,7 +134,7 @@ def _for_sqlite(value: Any) -> Any:
     if isinstance(value, str):
         return utf8_text(value)
     if isinstance(value, list):
-        return json.dumps(value)
+        return json_strings(value)
     return moment_text(value) if isinstance(value, dt.datetime) else value
 
 

@@ -1,9 +1,13 @@
-"""Text that databases can't hold, made so that they can."""
+"""Text as databases take it: what they can't hold made so that they can, and lists."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from typing import Any
+
+from redun._core import json_strings
+
+__all__ = ["is_utf8", "json_strings", "plain_text", "utf8_rows", "utf8_text"]
 
 
 def is_utf8(text: str) -> bool:
