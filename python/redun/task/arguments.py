@@ -84,10 +84,8 @@ def is_not_hashed(value: Any) -> bool:
 
 
 def _any_not_hashed(values: Collection[Any]) -> bool:
-    # This runs for each job, and most arguments are scalars.
-    return not SCALARS.issuperset(map(type, values)) and any(
-        getattr(type(value), "not_hashed_as_argument", False) for value in values
-    )
+    # Most arguments are scalars, and this runs for each job.
+    return not SCALARS.issuperset(map(type, values)) and any(map(is_not_hashed, values))
 
 
 def missing_defaults(
