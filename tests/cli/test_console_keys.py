@@ -176,7 +176,7 @@ def test_words_lead_to_what_they_mean(
 
 def test_what_means_nothing_is_said(console: Console, recorded_repo: str) -> None:
     async def look(at: Any) -> None:
-        await at.shows("Nothing recorded matches nosuch")
+        assert "Nothing recorded matches nosuch" in await at.shows("nosuch")
 
     console(recorded_repo, look, "nosuch")
 
