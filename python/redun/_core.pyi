@@ -293,7 +293,8 @@ class SyncPlanner:
 
         `batch` is the number of ids in a question, `transaction` that of records in a transaction.
         `deep` looks below what the target holds; `dry_run` is for hosts that don't write. Both take
-        memory for each record. `empty` says that the target holds no records. Raises `CoreError` for an unknown kind or an empty batch.
+        memory for each record. `empty` says that the target holds no records. Raises `CoreError` for
+        an unknown kind or an empty batch.
         """
 
     def next(self) -> tuple[str, str, str, list[Any]]:
