@@ -257,3 +257,28 @@ def test_the_source_is_never_written(opened: Open, tmp_path: Path) -> None:
     with pytest.raises(sqlite3.OperationalError, match="readonly"):
         connection.execute("DELETE FROM source.value")
     connection.close()
+
+
+def test_every_transaction_leaves_the_target_closed(
+    opened: Open, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    jobs = 40
+    source, target = opened("source.db"), opened("target.db")
+    source.record(begin("e", jobs))
+    source.record(end("e", jobs))
+    source.flush()
+    # A transaction ends wherever it may.
+    monkeypatch.setattr(attached, "VALUES_AT_ONCE", 1)
+    monkeypatch.setattr(attached, "MAX_SECONDS", -1.0)
+    committed = []
+    copy_some = attached._Work._copy_some
+
+    def checked(work: attached._Work) -> int:
+        # Another connection sees what a crash at this point would leave.
+        committed.append(len(rows(tmp_path / "target.db")["value"]))
+        return copy_some(work)
+
+    monkeypatch.setattr(attached._Work, "_copy_some", checked)
+    transfer(source.records, target.records, verify=False)
+    assert committed[: 2 * jobs] == list(range(2 * jobs))
+    assert rows(tmp_path / "target.db") == rows(tmp_path / "source.db")

@@ -160,7 +160,7 @@ class _Work:
     Parts to copy in one transaction, or in several if their payload is large or it takes long.
 
     What others own comes first, then values and calls, and only then jobs: a transaction may end after
-    any of the former.
+    any of the former. Values stay in their order, in which those that a value holds come before it.
     """
 
     def __init__(self, connection: sqlite3.Connection, parts: Sequence[Part]) -> None:
