@@ -81,17 +81,19 @@ fn run(held: u32) -> u64 {
     };
     let mut planner = Planner::new(options, None);
     let mut executions = Some((0..EXECUTIONS).map(|at| id(Kind::Execution, at)).collect());
-    let has = |side, kind, id: &Id| side == Side::Source || is_held(held, kind, id);
     loop {
         let answered = match planner.next().expect("answered") {
             Step::Executions => planner.feed_ids(executions.take().unwrap_or_default()),
             Step::Tags => planner.feed_ids(Vec::new()),
             Step::OpenJobs => planner.feed_jobs(Vec::new()),
-            Step::Has(side, kind, mut ids) => {
-                ids.retain(|id| has(side, kind, id));
+            Step::Has(kind, mut ids) => {
+                ids.retain(|id| is_held(held, kind, id));
                 planner.feed_ids(ids)
             }
             Step::Children(kind, ids) => {
+                if kind == Kind::Job {
+                    planner.feed_ended(&ids).expect("asked");
+                }
                 let edges = ids.iter().flat_map(|parent| {
                     let owned = children(kind, parent).into_iter();
                     owned.map(|(kind, child)| Edge {
@@ -104,7 +106,7 @@ fn run(held: u32) -> u64 {
                 planner.feed_end()
             }
             Step::JobStates(side, mut ids) => {
-                ids.retain(|id| has(side, Kind::Job, id));
+                ids.retain(|id| side == Side::Source || is_held(held, Kind::Job, id));
                 planner.feed_jobs(ids.into_iter().map(|job| (job, true, 0)).collect())
             }
             Step::JobOwners(ids) => planner.feed_owners(ids.into_iter().map(owner).collect()),

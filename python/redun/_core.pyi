@@ -307,7 +307,10 @@ class SyncPlanner:
         """The answer to `executions`, `tags` and `has`."""
 
     def feed_edges(self, kinds: list[str] | tuple[str, ...], rows: list[Any]) -> None:
-        """Part of the answer to `children`: `(parent, child, ...)`, a child of each kind or None."""
+        """Part of the answer to `children`: `(parent, child, ...)`, a child of each kind or None.
+
+        The column of kind `ended` is None unless a job has ended.
+        """
 
     def feed_end(self) -> None:
         """The end of the answer to `children`."""

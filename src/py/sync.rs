@@ -60,9 +60,13 @@ impl PySyncPlanner {
     }
 
     fn feed_edges(&self, kinds: Vec<String>, rows: &Bound<'_, PyList>) -> PyResult<()> {
-        let kinds: Result<Vec<Kind>> = kinds.iter().map(|name| kind(name)).collect();
-        let edges = read_edges(&kinds?, rows)?;
-        Ok(self.lock().feed_edges(edges)?)
+        let columns: Result<Vec<Column>> = kinds.iter().map(|name| Column::named(name)).collect();
+        let (ended, edges) = read_edges(&columns?, rows)?;
+        let mut planner = self.lock();
+        if !ended.is_empty() {
+            planner.feed_ended(&ended)?;
+        }
+        Ok(planner.feed_edges(edges)?)
     }
 
     fn feed_end(&self) -> Result<()> {
@@ -137,25 +141,45 @@ fn texts<'py>(py: Python<'py>, ids: &[Id]) -> PyResult<Bound<'py, PyList>> {
     Ok(list)
 }
 
-/// The edges of rows: an id and what it owns, one of each of the kinds or `None`.
-fn read_edges(kinds: &[Kind], rows: &Bound<'_, PyList>) -> PyResult<Vec<Edge>> {
-    let mut edges = Vec::with_capacity(rows.len() * kinds.len());
+/// What a column of rows about what records own holds, after that of their ids; or `None`.
+enum Column {
+    /// A record of a kind.
+    Owned(Kind),
+    /// Anything: the job has ended.
+    Ended,
+}
+
+impl Column {
+    fn named(name: &str) -> Result<Self> {
+        match name {
+            "ended" => Ok(Self::Ended),
+            _ => kind(name).map(Self::Owned),
+        }
+    }
+}
+
+/// The jobs that have ended and the edges of rows.
+fn read_edges(columns: &[Column], rows: &Bound<'_, PyList>) -> PyResult<(Vec<Id>, Vec<Edge>)> {
+    let (mut ended, mut edges) = (Vec::new(), Vec::with_capacity(rows.len() * columns.len()));
     for row in rows {
         let row = row.cast::<PyTuple>()?;
         let parent = Id::new(row.get_borrowed_item(0)?.cast::<PyString>()?.to_str()?);
-        for (&kind, at) in kinds.iter().zip(1..) {
+        for (column, at) in columns.iter().zip(1..) {
             let child = row.get_borrowed_item(at)?;
             if child.is_none() {
                 continue;
             }
-            edges.push(Edge {
-                parent: parent.clone(),
-                kind,
-                child: Id::new(child.cast::<PyString>()?.to_str()?),
-            });
+            match column {
+                Column::Ended => ended.push(parent.clone()),
+                &Column::Owned(kind) => edges.push(Edge {
+                    parent: parent.clone(),
+                    kind,
+                    child: Id::new(child.cast::<PyString>()?.to_str()?),
+                }),
+            }
         }
     }
-    Ok(edges)
+    Ok((ended, edges))
 }
 
 /// `(verb, side, kind, what)`; what does not apply is empty.
@@ -165,7 +189,7 @@ fn write_step(py: Python<'_>, step: Step) -> PyResult<Bound<'_, PyTuple>> {
         Step::Executions => ("executions", "source", "", nothing),
         Step::Tags => ("tags", "source", "", nothing),
         Step::OpenJobs => ("open_jobs", "target", "", nothing),
-        Step::Has(side, kind, ids) => ("has", side_name(*side), kind.name(), ids.as_slice()),
+        Step::Has(kind, ids) => ("has", "target", kind.name(), ids.as_slice()),
         Step::Children(kind, ids) => ("children", "source", kind.name(), ids.as_slice()),
         Step::JobStates(side, ids) => ("job_states", side_name(*side), "Job", ids.as_slice()),
         Step::JobOwners(ids) => ("job_owners", "source", "Job", ids.as_slice()),

@@ -9,7 +9,7 @@ use super::id::Id;
 use super::known::Known;
 use super::outbox::Outbox;
 use super::policy;
-use super::step::{Edge, Kind, Side, Step};
+use super::step::{Edge, Kind, Step};
 
 /// The kinds that closures consist of. Calls are asked about first: they lead to values.
 const WALKED: [Kind; 3] = [Kind::Tag, Kind::Call, Kind::Value];
@@ -70,7 +70,7 @@ impl Closure {
             }
             if !self.unasked[slot].is_empty() {
                 self.asked = take(&mut self.unasked[slot], batch);
-                return Some(Step::Has(Side::Target, kind, self.asked_ids()));
+                return Some(Step::Has(kind, self.asked_ids()));
             }
         }
         self.finish(known, outbox);

@@ -6,7 +6,7 @@ use super::closure::Closure;
 use super::id::Id;
 use super::known::Known;
 use super::outbox::Outbox;
-use super::step::{Edge, Kind, Side, Step};
+use super::step::{Edge, Kind, Step};
 
 #[derive(Default)]
 enum State {
@@ -15,10 +15,7 @@ enum State {
     Ready,
     /// The target is asked which jobs it holds as ended.
     Target,
-    /// The source is asked which have ended. Before it is asked for children: who has ended gets no
-    /// more of them.
-    Source,
-    /// The source is asked for what the chunk owns.
+    /// The source is asked which of the chunk have ended, and what they own.
     Children,
     /// Waiting for the closure of what the chunk needs.
     Write,
@@ -94,7 +91,7 @@ impl JobWalk {
                     tools.outbox.push(Kind::Job, false, job);
                 }
             }
-            waiting @ (State::Target | State::Source | State::Children) => self.state = waiting,
+            waiting @ (State::Target | State::Children) => self.state = waiting,
         }
         if !self.is_active() {
             self.parents = FxHashSet::default();
@@ -125,11 +122,11 @@ impl JobWalk {
             return None;
         }
         if tools.known.is_complete() {
-            self.state = State::Source;
-            return Some(Step::Has(Side::Source, Kind::Job, self.chunk_ids()));
+            self.state = State::Children;
+            return Some(Step::Children(Kind::Job, self.chunk_ids()));
         }
         self.state = State::Target;
-        Some(Step::Has(Side::Target, Kind::Job, self.chunk_ids()))
+        Some(Step::Has(Kind::Job, self.chunk_ids()))
     }
 
     fn chunk_ids(&self) -> Vec<Id> {
@@ -138,19 +135,10 @@ impl JobWalk {
 
     /// Answer to `Has`; returns the question that follows.
     pub fn feed_ids(&mut self, ids: &[Id], deep: bool) -> Option<Step> {
-        let ended = matches!(self.state, State::Source);
         for id in ids {
             if let Some(&at) = self.index.get(id) {
-                if ended {
-                    self.chunk[at].ended = true;
-                } else {
-                    self.chunk[at].held = true;
-                }
+                self.chunk[at].held = true;
             }
-        }
-        if ended {
-            self.state = State::Children;
-            return Some(Step::Children(Kind::Job, self.chunk_ids()));
         }
         if !deep {
             self.chunk.retain(|visit| !visit.held);
@@ -163,8 +151,17 @@ impl JobWalk {
             self.state = State::Ready;
             return None;
         }
-        self.state = State::Source;
-        Some(Step::Has(Side::Source, Kind::Job, self.chunk_ids()))
+        self.state = State::Children;
+        Some(Step::Children(Kind::Job, self.chunk_ids()))
+    }
+
+    /// Part of the answer to `Children`: who has ended.
+    pub fn feed_ended(&mut self, jobs: &[Id]) {
+        for job in jobs {
+            if let Some(&at) = self.index.get(job) {
+                self.chunk[at].ended = true;
+            }
+        }
     }
 
     /// Part of the answer to `Children`.

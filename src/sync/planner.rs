@@ -120,7 +120,7 @@ impl Planner {
         self.asker = asker;
         if let Asker::Tags = asker {
             self.asked = match &step {
-                Step::Has(_, _, ids) | Step::JobStates(_, ids) => ids.clone(),
+                Step::Has(_, ids) | Step::JobStates(_, ids) => ids.clone(),
                 _ => Vec::new(),
             };
         }
@@ -277,7 +277,7 @@ impl Planner {
             }
             if !self.options.deep {
                 page.clone_from(&ids);
-                let step = Step::Has(Side::Target, Kind::Execution, ids);
+                let step = Step::Has(Kind::Execution, ids);
                 self.follow(Asker::Phase, Some(step));
                 return Ok(());
             }
@@ -291,6 +291,20 @@ impl Planner {
         if !lacking.is_empty() {
             let step = Step::Children(Kind::Execution, lacking);
             self.follow(Asker::Phase, Some(step));
+        }
+        Ok(())
+    }
+
+    /// Part of the answer to `Children` of jobs: those that have ended.
+    ///
+    /// # Errors
+    /// As `feed_ids`.
+    pub fn feed_ended(&mut self, jobs: &[Id]) -> Result<()> {
+        match self.asker {
+            Asker::Jobs => self.jobs.feed_ended(jobs),
+            // Others ask which jobs there are.
+            Asker::Closure | Asker::Tags | Asker::Phase => {}
+            Asker::Nobody | Asker::Outbox => return Err(protocol("no jobs were asked for")),
         }
         Ok(())
     }

@@ -113,9 +113,11 @@ pub enum Step {
     Tags,
     /// The next page of open jobs of the target, empty at the end: `feed_jobs`.
     OpenJobs,
-    /// Which of these are held? Of jobs: held and ended. `feed_ids`.
-    Has(Side, Kind, Vec<Id>),
-    /// What do these own in the source? `feed_edges`, any number of times, then `feed_end`.
+    /// Which of these does the target hold? Of jobs: hold as ended. `feed_ids`.
+    Has(Kind, Vec<Id>),
+    /// What do these own in the source, and which of the jobs have ended? `feed_edges` and `feed_ended`,
+    /// any number of times, then `feed_end`. The source reads who has ended no later than who has
+    /// which children: who has ended gets no more of them.
     Children(Kind, Vec<Id>),
     /// The state of those of these jobs that are held: `feed_jobs`.
     JobStates(Side, Vec<Id>),
@@ -134,7 +136,7 @@ impl Step {
     /// The step with the ids of a question in their order, in which a database finds them fastest.
     pub fn sorted(mut self) -> Self {
         match &mut self {
-            Self::Has(_, _, ids)
+            Self::Has(_, ids)
             | Self::Children(_, ids)
             | Self::JobStates(_, ids)
             | Self::JobOwners(ids)

@@ -104,7 +104,7 @@ impl TagWalk {
             }
             State::Page => {
                 self.state = State::Held;
-                Some(Step::Has(Side::Target, Kind::Tag, ids))
+                Some(Step::Has(Kind::Tag, ids))
             }
             State::Held => {
                 let held: FxHashSet<Id> = ids.into_iter().collect();
@@ -172,7 +172,7 @@ impl TagWalk {
         // An open job is not "held", but its tags may go there.
         Some(match kind {
             Kind::Job => Step::JobStates(Side::Target, unsure),
-            _ => Step::Has(Side::Target, kind, unsure),
+            _ => Step::Has(kind, unsure),
         })
     }
 
@@ -256,7 +256,7 @@ impl TagWalk {
         }
         self.state = State::DeletedHeld;
         let deleted = self.deleted.iter().map(|(_, tag)| tag.clone()).collect();
-        Some(Step::Has(Side::Target, Kind::Tag, deleted))
+        Some(Step::Has(Kind::Tag, deleted))
     }
 
     fn ask_deleted(&mut self, batch: usize) -> Option<Step> {

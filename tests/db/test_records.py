@@ -341,6 +341,7 @@ def test_a_transfer_with_nothing_new_reads_executions_only(
 
         for backend in (source, third):
             database: Any = backend.repo.database
+            backend.records.has("Execution", [execution])  # Both of its connections are there.
             for connection in (*database._idle, backend.repo.reader._connection):
                 connection.set_progress_handler(tick, 100)
         assert transfer(source.records, third.records, verify=False).total == 0

@@ -445,6 +445,7 @@ fn jobs_in_a_circle_end() {
 fn answers_that_were_not_asked_for_are_refused() {
     let mut planner = Planner::new(options(1), None);
     assert!(planner.feed_ids(Vec::new()).is_err());
+    assert!(planner.feed_ended(&[]).is_err());
     assert_eq!(planner.next().expect("the first question"), Step::OpenJobs);
     assert!(planner.next().is_err());
     assert!(planner.feed_edges(Vec::new()).is_ok());

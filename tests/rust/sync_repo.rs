@@ -247,7 +247,7 @@ pub fn transfer(
                 return log;
             }
             step => {
-                if let Step::Has(_, _, ids) | Step::Children(_, ids) = &step {
+                if let Step::Has(_, ids) | Step::Children(_, ids) = &step {
                     assert!(ids.len() <= options.batch);
                     log.ids += ids.len();
                 }
@@ -275,11 +275,17 @@ fn answer(planner: &mut Planner, step: Step, source: &Repo, target: &Repo, lists
             let count = |job: &Id| target.child_jobs(job).count() as u64;
             planner.feed_jobs(jobs.map(|job| (job.clone(), false, count(&job))).collect())
         }
-        Step::Has(side, kind, ids) => {
-            let held = ids.into_iter().filter(|id| of(side).has(kind, id));
+        Step::Has(kind, ids) => {
+            let held = ids.into_iter().filter(|id| target.has(kind, id));
             planner.feed_ids(held.collect())
         }
         Step::Children(kind, ids) => {
+            if kind == Kind::Job {
+                let ended = ids.iter().filter(|id| source.has(kind, id)).cloned();
+                planner
+                    .feed_ended(&ended.collect::<Vec<_>>())
+                    .expect("asked");
+            }
             for parent in ids {
                 let owned = source.children(kind, &parent).into_iter();
                 let edges = owned.map(|(kind, child)| Edge {

@@ -17,7 +17,7 @@ from redun.backends.base import Records
 from redun.backends.db import RedunBackendDb
 from redun.backends.db.errors import RedunDatabaseError
 from redun.backends.db.rows import COLUMNS
-from redun.backends.records import ID_FIELDS
+from redun.backends.records import HAS_ENDED, ID_FIELDS
 from redun.sync.bundle import BundleStore
 from redun.sync.transfer import transfer
 
@@ -94,7 +94,13 @@ def assert_closed(source: RedunBackendDb, target: RedunBackendDb) -> None:
     for kind, held in content(target).items():
         ended = target.records.has(kind, held)  # Of jobs, those that promise their children.
         batches = source.records.children(kind, ended)
-        owned = {child for _, rows in batches for row in rows for child in row[1:] if child}
+        owned = {
+            child
+            for kinds, rows in batches
+            for row in rows
+            for name, child in zip(kinds, row[1:], strict=True)
+            if child and name != HAS_ENDED
+        }
         assert owned <= set(target.records.find(owned))
     jobs = content(target)["Job"].values()
     owners = {owner for job in jobs for owner in (job["execution_id"], job["parent_id"]) if owner}

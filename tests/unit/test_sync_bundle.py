@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from redun.backends.records import RecordError
+from redun.backends.records import HAS_ENDED, RecordError
 from redun.hashing import hash_call_node, hash_tag
 from redun.sync import bundle as bundles
 from redun.sync import bundle_segment
@@ -214,6 +214,7 @@ def test_questions(path: str, opened, records: list[Record]) -> None:
     assert store.tag_owners(tags) == dict.fromkeys(tags, TagOwner("Value", hash_of(1)))
     assert edges(store.children("Execution", ["e1"])) == [("e1", "Job", uuid_of(1))]
     assert set(edges(store.children("Job", [uuid_of(1), "none"]))) == {
+        (uuid_of(1), HAS_ENDED, HAS_ENDED),
         (uuid_of(1), "Value", hash_of(1)),
         (uuid_of(1), "CallNode", calls[1]),
         (uuid_of(1), "Job", uuid_of(2)),

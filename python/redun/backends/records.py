@@ -31,9 +31,13 @@ ID_FIELDS = {
 }
 
 
+#: Among the kinds of `Edges` of jobs: a column that is None unless the job has ended.
+HAS_ENDED = "ended"
+
+
 class Edges(NamedTuple):
     """
-    Which records own others.
+    Which records own others, and which jobs have ended.
 
     Each of `rows` begins with the id of a record of the kind that was asked about; ids of records that
     it owns follow, one of each of `kinds` or None.

@@ -13,7 +13,7 @@ from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from redun.backends.records import ID_FIELDS, Record, owned
+from redun.backends.records import HAS_ENDED, ID_FIELDS, Record, owned
 from redun.backends.verify import check_fields, parse_timestamp, verify_record
 from redun.sync.bundle_format import ENDED, BundleError, Entry, damaged, id_of, key_of
 from redun.sync.bundle_places import find_place
@@ -181,9 +181,11 @@ class BundleStore:
 
     def children(self, kind: str, ids: Collection[str]) -> Iterator[Edges]:
         """What records own, in batches."""
-        rows: dict[str, list[tuple[str, str]]] = {kind: [] for kind in KINDS}
+        rows: dict[str, list[tuple[str, str]]] = {kind: [] for kind in (*KINDS, HAS_ENDED)}
         for record in self.get(kind, ids):
             record_id = _record_id(record)
+            if kind == "Job" and record["end_time"] is not None:
+                rows[HAS_ENDED].append((record_id, HAS_ENDED))
             for child_kind, child in owned(record):
                 rows[child_kind].append((record_id, child))
             for child_kind, some in rows.items():

@@ -123,7 +123,8 @@ class RecordStore(Protocol):
 
         Execution -> root Job; Job -> task (Value), CallNode, child Jobs; CallNode -> task, result,
         arguments (Value), upstream and child CallNodes; Value -> subvalues; Tag -> the tags it
-        replaces. Records that are not held have none. Edges may lead to records that are not held
+        replaces. Records that are not held have none. Of jobs also whether they have ended, which is
+        read no later than their children: who has ended gets no more of them. Edges may lead to records that are not held
         and may repeat; of those that lead to the same value one is enough.
         """
 

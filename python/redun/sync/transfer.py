@@ -123,6 +123,7 @@ class _Host:
 
     def __init__(self, source: RecordStore, target: RecordStore, planner: SyncPlanner) -> None:
         self._source = source
+        self._target = target
         self._stores = {"source": source, "target": target}
         self._planner = planner
         self._executions = source.execution_ids()
@@ -139,7 +140,7 @@ class _Host:
             page = next(self._open_jobs, [])
             planner.feed_jobs([(job, False, children) for job, children in page])
         elif verb == "has":
-            planner.feed_ids(list(self._stores[side].has(kind, ids)))
+            planner.feed_ids(list(self._target.has(kind, ids)))
         elif verb == "children":
             for edges in source.children(kind, ids):
                 planner.feed_edges(edges.kinds, edges.rows)

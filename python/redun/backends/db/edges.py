@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from redun.backends.records import HAS_ENDED
+
 
 class Edge(NamedTuple):
     """
@@ -85,8 +87,15 @@ SUBTREE_TASKS = Edge(
 )
 
 #: Statements that stand for several edges, with the kinds of record these lead to: a row is looked up once.
+#: They come first: who has ended before its children are read gets no more of them.
 PAIRED = {
-    "Job": (("SELECT id, task_hash, call_hash FROM job WHERE id {in_ids}", ("Value", "CallNode")),),
+    "Job": (
+        (
+            "SELECT id, task_hash, call_hash, CASE WHEN end_time IS NOT NULL THEN 1 END "
+            "FROM job WHERE id {in_ids}",
+            ("Value", "CallNode", HAS_ENDED),
+        ),
+    ),
     "CallNode": (
         (
             "SELECT call_hash, task_hash, value_hash FROM call_node WHERE call_hash {in_ids}",
