@@ -11,7 +11,7 @@ class Edge(NamedTuple):
     """
     A way from records of one class to others.
 
-    `statement` gives (parent, child) for parents `{in_ids}`, as for a `Reader`; `child` names the
+    `statement` gives (parent, child) for parents `{is_asked}`, as for a `Reader`; `child` names the
     class of the others.
     """
 
@@ -23,56 +23,62 @@ class Edge(NamedTuple):
 #: By kind of record, the edges to what it owns, in the order in which they are followed.
 OWNED = {
     "Execution": (
-        Edge("Execution.job", "Job", "SELECT id, job_id FROM execution WHERE id {in_ids}"),
+        Edge("Execution.job", "Job", "SELECT id, job_id FROM {asked}execution WHERE id {is_asked}"),
     ),
     "Job": (
-        Edge("Job.task", "Task", "SELECT id, task_hash FROM job WHERE id {in_ids}"),
+        Edge("Job.task", "Task", "SELECT id, task_hash FROM {asked}job WHERE id {is_asked}"),
         Edge(
             "Job.call_hash",
             "CallNode",
-            "SELECT id, call_hash FROM job WHERE id {in_ids} AND call_hash IS NOT NULL",
+            "SELECT id, call_hash FROM {asked}job WHERE id {is_asked} AND call_hash IS NOT NULL",
         ),
-        Edge("Job.child_job", "Job", "SELECT parent_id, id FROM job WHERE parent_id {in_ids}"),
+        Edge(
+            "Job.child_job",
+            "Job",
+            "SELECT parent_id, id FROM {asked}job WHERE parent_id {is_asked}",
+        ),
     ),
     "CallNode": (
         Edge(
             "CallNode.task",
             "Task",
-            "SELECT call_hash, task_hash FROM call_node WHERE call_hash {in_ids}",
+            "SELECT call_hash, task_hash FROM {asked}call_node WHERE call_hash {is_asked}",
         ),
         Edge(
             "CallNode.result",
             "Value",
-            "SELECT call_hash, value_hash FROM call_node WHERE call_hash {in_ids}",
+            "SELECT call_hash, value_hash FROM {asked}call_node WHERE call_hash {is_asked}",
         ),
         Edge(
             "CallNode.arg",
             "Value",
-            "SELECT call_hash, value_hash FROM argument WHERE call_hash {in_ids}",
+            "SELECT call_hash, value_hash FROM {asked}argument WHERE call_hash {is_asked}",
         ),
         Edge(
             "CallNode.upstream",
             "CallNode",
-            "SELECT argument.call_hash, argument_result.result_call_hash FROM argument "
+            "SELECT argument.call_hash, argument_result.result_call_hash FROM {asked}argument "
             "JOIN argument_result ON argument_result.arg_hash = argument.arg_hash "
-            "WHERE argument.call_hash {in_ids}",
+            "WHERE argument.call_hash {is_asked}",
         ),
         Edge(
             "CallNode.child_call_node",
             "CallNode",
-            "SELECT parent_id, child_id FROM call_edge WHERE parent_id {in_ids}",
+            "SELECT parent_id, child_id FROM {asked}call_edge WHERE parent_id {is_asked}",
         ),
     ),
     "Value": (
         Edge(
             "Value.subvalue",
             "Value",
-            "SELECT parent_value_hash, value_hash FROM subvalue WHERE parent_value_hash {in_ids}",
+            "SELECT parent_value_hash, value_hash FROM {asked}subvalue WHERE parent_value_hash {is_asked}",
         ),
     ),
     "Tag": (
         Edge(
-            "Tag.parent", "Tag", "SELECT child_id, parent_id FROM tag_edit WHERE child_id {in_ids}"
+            "Tag.parent",
+            "Tag",
+            "SELECT child_id, parent_id FROM {asked}tag_edit WHERE child_id {is_asked}",
         ),
     ),
 }
@@ -82,7 +88,7 @@ SUBTREE_TASKS = Edge(
     "CallNode.subtree_task",
     "Task",
     # One of the calls will do.
-    "SELECT min(call_hash), task_hash FROM call_subtree_task WHERE call_hash {in_ids} "
+    "SELECT min(call_hash), task_hash FROM {asked}call_subtree_task WHERE call_hash {is_asked} "
     "GROUP BY task_hash",
 )
 
@@ -92,19 +98,19 @@ PAIRED = {
     "Job": (
         (
             "SELECT id, task_hash, call_hash, CASE WHEN end_time IS NOT NULL THEN 1 END "
-            "FROM job WHERE id {in_ids}",
+            "FROM {asked}job WHERE id {is_asked}",
             ("Value", "CallNode", HAS_ENDED),
         ),
     ),
     "CallNode": (
         (
-            "SELECT call_hash, task_hash, value_hash FROM call_node WHERE call_hash {in_ids}",
+            "SELECT call_hash, task_hash, value_hash FROM {asked}call_node WHERE call_hash {is_asked}",
             ("Value", "Value"),
         ),
         (
             "SELECT argument.call_hash, argument.value_hash, argument_result.result_call_hash "
-            "FROM argument LEFT JOIN argument_result ON argument_result.arg_hash = argument.arg_hash "
-            "WHERE argument.call_hash {in_ids}",
+            "FROM {asked}argument LEFT JOIN argument_result ON argument_result.arg_hash = argument.arg_hash "
+            "WHERE argument.call_hash {is_asked}",
             ("Value", "CallNode"),
         ),
     ),

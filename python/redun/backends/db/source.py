@@ -2,7 +2,9 @@
 Reading a repo with SQL text, whoever holds the connection.
 
 Statements are written once for both databases: parameters are `?`, and `{in_ids}` after a column asks
-whether it is among the strings of a list, which is one parameter however long it is.
+whether it is among the strings of a list, which is one parameter however long it is. If none of these
+occurs twice, `{asked}` before the first table and `{is_asked}` after the column do the same: SQLite then
+looks up one after the other, without sorting them into a table first.
 """
 
 from __future__ import annotations
@@ -32,7 +34,15 @@ FETCH = 200
 #: Keys in one statement, which takes them all as one parameter.
 CHUNK = 20000
 
-_IN_IDS = {"sqlite": "IN (SELECT value FROM json_each(?))", "postgresql": "= ANY(?)"}
+_MARKS = {
+    "sqlite": {
+        "{in_ids}": "IN (SELECT value FROM json_each(?))",
+        # CROSS JOIN keeps the order.
+        "{asked}": "(SELECT value AS asked FROM json_each(?)) CROSS JOIN ",
+        "{is_asked}": "= asked",
+    },
+    "postgresql": {"{in_ids}": "= ANY(?)", "{asked}": "", "{is_asked}": "= ANY(?)"},
+}
 
 
 class Source(ABC):
@@ -118,7 +128,9 @@ class Source(ABC):
 @functools.lru_cache(maxsize=512)
 def render(statement: str, dialect: str) -> str:
     """A statement in the words of a database and its driver."""
-    text = statement.replace("{in_ids}", _IN_IDS[dialect])
+    text = statement
+    for mark, words in _MARKS[dialect].items():
+        text = text.replace(mark, words)
     return text if dialect == "sqlite" else text.replace("%", "%%").replace("?", "%s")
 
 

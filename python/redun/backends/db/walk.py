@@ -28,10 +28,11 @@ def child_ids(
     ----------
     model_ids : (class, id) of the records.
     """
-    by_model: dict[str, list[str]] = defaultdict(list)
+    by_model: dict[str, dict[str, None]] = defaultdict(dict)
     for model, record_id in model_ids:
-        by_model[model.__name__].append(record_id)
-    for name, ids in by_model.items():
+        by_model[model.__name__][record_id] = None
+    for name, found in by_model.items():
+        ids = list(found)
         followed = list(edges.OWNED.get(name, ()))
         if name == "Tag":
             followed.append(edges.TAG_CHILDREN)
