@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -123,6 +124,32 @@ def test_configuration_directory(program, repo: Path) -> None:
         assert code == 1
         assert "is the configuration directory of a repo, not a bundle" in err
         assert "hint: `redun repo add NAME other/.redun`" in err
+
+
+def test_project_directory(program, repo: Path) -> None:
+    before = os.listdir("other")
+    for words in (["push", "other/"], ["pull", "./other"], ["--repo", "./other", "export"]):
+        code, _, err = program(*words)
+        assert code == 1
+        assert "holds the configuration directory of a repo, not a bundle" in err
+        assert "other/.redun` gives it a name" in err
+    assert os.listdir("other") == before
+
+
+def test_file_of_a_database(program, repo: Path) -> None:
+    code, _, err = program("push", "other/.redun/redun.db")
+    assert code == 1
+    assert "redun.db` is not a bundle" in err
+    assert "hint: it is a database" in err
+
+
+def test_url_of_a_database(program, repo: Path) -> None:
+    url = "sqlite:///other/.redun/redun.db"
+    for words in (["push", url], ["pull", url], ["--repo", url, "export"]):
+        code, _, err = program(*words)
+        assert code == 1
+        assert f"Unknown repository: {url}" in err
+        assert "hint: a database is named by a directory" in err
 
 
 def test_missing_bundle(program, repo: Path) -> None:

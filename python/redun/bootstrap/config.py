@@ -129,6 +129,11 @@ def _read_repo_config(config: Config, repo: str) -> Config:
     if not section:
         near = get_close_matches(repo, list(repos), n=1)
         hints = [f"did you mean `{near[0]}`?"] if near else []
+        if "://" in repo:
+            hints = [
+                "a database is named by a directory: `redun --config DIR init`, set `db_uri` in "
+                "DIR/redun.ini, `redun repo add NAME DIR`"
+            ]
         raise RedunClientError(
             f"Unknown repository: {repo}",
             hints=[*hints, "known repositories: " + ", ".join(sorted(repos))],

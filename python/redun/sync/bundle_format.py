@@ -146,7 +146,9 @@ def check_file_header(data: bytes, name: str) -> bool:
         raise BundleError(f"`{name}` is not a bundle")
     magic, major, minor, _, checksum = _FILE_HEADER.unpack(data)
     if magic != FILE_MAGIC:
-        raise BundleError(f"`{name}` is not a bundle")
+        database = data.startswith(b"SQLite format 3")
+        hint = "it is a database; `redun repo add NAME DIR` names the directory it is configured in"
+        raise BundleError(f"`{name}` is not a bundle", hints=[hint] if database else ())
     if checksum != zlib.crc32(data[: -_CRC.size]):
         raise damaged(name, "its header does not match its checksum")
     if major != VERSION[0]:

@@ -228,11 +228,15 @@ def find_place(path: str, cache: Cache) -> Place:
             raise BundleError(f"`{path}` cannot be a bundle: it holds a wildcard")
         return RemotePlace(path, cache)
     if os.path.isdir(path):
-        if os.path.exists(os.path.join(path, "redun.ini")):
-            raise BundleError(
-                f"`{path}` is the configuration directory of a repo, not a bundle",
-                hints=(f"`redun repo add NAME {path}` gives it a name to push to and pull from",),
-            )
+        for repo in (path, os.path.join(path, ".redun")):
+            if os.path.exists(os.path.join(repo, "redun.ini")):
+                is_it = "is" if repo == path else "holds"
+                raise BundleError(
+                    f"`{path}` {is_it} the configuration directory of a repo, not a bundle",
+                    hints=(
+                        f"`redun repo add NAME {repo}` gives it a name to push to and pull from",
+                    ),
+                )
         return DirectoryPlace(path, cache)
     if path.endswith(SUFFIX) or os.path.exists(path):
         return FilePlace(path, cache)
