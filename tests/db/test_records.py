@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 
 from redun.backends.base import Records, TagEntity
-from redun.backends.db import RedunBackendDb, orm
+from redun.backends.db import RedunBackendDb, edges, orm
 from redun.backends.db.serializers import RecordSerializer
+from redun.backends.db.source import render
 from redun.backends.records import RecordError
 from redun.sync.store import Part
 from redun.sync.transfer import transfer
@@ -409,3 +410,22 @@ def test_large_payloads_go_in_transactions_of_their_own(
         # 45,000 bytes of payload, and a value of 9,000 leaves room for that of 1,000 at most.
         assert 5 <= len(told) <= 9
         assert sum(one.get("Value", 0) for one in told) == len(whole["Value"])
+
+
+def test_questions_about_ids_never_read_a_whole_table(
+    source: RedunBackendDb, tmp_path: Path
+) -> None:
+    statements = [statement for pairs in edges.PAIRED.values() for statement, _ in pairs]
+    statements += [edge.statement for owned in edges.UNPAIRED.values() for edge in owned]
+    statements += [*edges.HELD.values(), edges.HELD_TASKS, edges.JOB_STATES, edges.TAG_OWNERS]
+    connection = sqlite3.connect(tmp_path / "source.db")
+    scanned = set()
+    for statement in statements:
+        plan = connection.execute(f"EXPLAIN QUERY PLAN {render(statement, 'sqlite')}", ("[]",))
+        # Older versions of SQLite say `SCAN TABLE`.
+        steps = [row[3].replace(" TABLE", "", 1).split() for row in plan]
+        scanned |= {step[1] for step in steps if step[0] == "SCAN"}
+    connection.close()
+    # The list itself, and a table that has no index: once for a question, not for each of its ids.
+    assert scanned == {"json_each", "tag_edit"}
+    assert "{asked}" not in edges.OWNED["Tag"][0].statement

@@ -11,7 +11,7 @@ class Edge(NamedTuple):
     """
     A way from records of one class to others.
 
-    `statement` gives (parent, child) for parents `{is_asked}`, as for a `Reader`; `child` names the
+    `statement` gives (parent, child) for given parents, as for a `Reader`; `child` names the
     class of the others.
     """
 
@@ -76,9 +76,10 @@ OWNED = {
     ),
     "Tag": (
         Edge(
+            # There is no index on this column.
             "Tag.parent",
             "Tag",
-            "SELECT child_id, parent_id FROM {asked}tag_edit WHERE child_id {is_asked}",
+            "SELECT child_id, parent_id FROM tag_edit WHERE child_id {in_ids}",
         ),
     ),
 }

@@ -3,8 +3,8 @@ Reading a repo with SQL text, whoever holds the connection.
 
 Statements are written once for both databases: parameters are `?`, and `{in_ids}` after a column asks
 whether it is among the strings of a list, which is one parameter however long it is. If none of these
-occurs twice, `{asked}` before the first table and `{is_asked}` after the column do the same: SQLite then
-looks up one after the other, without sorting them into a table first.
+occurs twice and the column has an index, `{asked}` before the first table and `{is_asked}` after the column
+do the same: SQLite then looks up one after the other, without sorting them into a table first.
 """
 
 from __future__ import annotations
