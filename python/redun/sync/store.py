@@ -35,10 +35,19 @@ from collections.abc import Collection, Iterable, Iterator
 from contextlib import AbstractContextManager
 from typing import Any, Protocol, TypeAlias
 
-from redun.backends.records import Edges, JobOwner, JobState, Part, Receive, TagOwner
+from redun.backends.records import (
+    HAS_ENDED,
+    Edges,
+    JobOwner,
+    JobState,
+    Part,
+    Receive,
+    TagOwner,
+)
 
 __all__ = [
     "BATCH",
+    "HAS_ENDED",
     "QUESTION",
     "TRANSACTION",
     "Edges",
@@ -123,9 +132,10 @@ class RecordStore(Protocol):
 
         Execution -> root Job; Job -> task (Value), CallNode, child Jobs; CallNode -> task, result,
         arguments (Value), upstream and child CallNodes; Value -> subvalues; Tag -> the tags it
-        replaces. Records that are not held have none. Of jobs also whether they have ended, which is
-        read no later than their children: who has ended gets no more of them. Edges may lead to records that are not held
+        replaces. Records that are not held have none. Edges may lead to records that are not held
         and may repeat; of those that lead to the same value one is enough.
+
+        Of jobs also `HAS_ENDED`, read no later than their children: who has ended gets no more of them.
         """
 
     def get(self, kind: str, ids: Collection[str], payloads: bool = True) -> Iterator[Record]:
