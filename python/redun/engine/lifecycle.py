@@ -381,7 +381,7 @@ class Lifecycle:
         else:
             self._journal.hand_over_soon()
         for executor, batch in launches:
-            if not (alone and len(batch) == 1 and executor.run_here(batch[0])):
+            if not (alone and self._scheduler.run_here(executor, batch)):
                 executor.submit_many(batch)
 
     def _start(self, job: Job) -> None:

@@ -36,6 +36,7 @@ from redun.engine.settings import (
     get_limits_from_config,
     read_context,
 )
+from redun.engine.stand_in import StandIn
 from redun.executors.base import Executor, get_executors_from_config
 from redun.expression import (
     SchedulerExpression,
@@ -127,7 +128,7 @@ class Scheduler:
         self.dryrun = False
         self.use_cache = True
         self._run: Run | None = None
-        self._launching = False
+        self._stand_in: StandIn | None = None
         self._ids: list[str] = []
         self._counts: dict[str, list[int]] = {}  # of the last run
         self.root_job_id: str | None = None  # of the last run
@@ -370,6 +371,7 @@ class Scheduler:
         self.events_queue = SimpleQueue()  # what an earlier run left behind is dropped
         self.async_calls = AsyncCalls(self)
         self._run = run
+        self._stand_in = StandIn(run.journal.hand_over, self._idle, self.job_status_interval)
         self._warn_namespace()
         started = time.monotonic()
         with Interrupts(self._wake) as interrupts:
@@ -396,6 +398,8 @@ class Scheduler:
         """Let running jobs end, and leave nothing open in the repo."""
         try:
             run.closing = interrupts.impatient = True
+            assert self._stand_in is not None
+            self._stand_in.close()
             self._stop_executors(run, interrupts)
         finally:
             try:
@@ -494,11 +498,7 @@ class Scheduler:
 
         The wait is cut in slices: a signal that comes just before it begins is noticed at its end.
         """
-        self._launching = True
-        try:
-            run.launch(waiting=True)
-        finally:
-            self._launching = False
+        run.launch(waiting=True)
         journal = run.journal
         if journal.holding:
             try:
@@ -514,10 +514,19 @@ class Scheduler:
                 if left <= SIGNAL_SECONDS:
                     raise
 
+    def run_here(self, executor: Executor, jobs: list[Job]) -> bool:
+        """Run a job in this thread if it is one that ends at once; returns whether it was run."""
+        if len(jobs) > 1 or not executor.is_brief(jobs[0]):
+            return False
+        assert self._stand_in is not None
+        with self._stand_in:
+            executor.run_here(jobs[0])
+        return True
+
     def _wake(self) -> None:
         """Notice Ctrl-C; called in the signal handler, maybe while a task runs in this thread."""
         self.events_queue.put(("wake", None))
-        if self._launching:
+        if self._stand_in is not None and self._stand_in.is_asked:
             # The task may hold any lock, also those of the log.
             os.write(2, WAITING_FOR_JOB)
 

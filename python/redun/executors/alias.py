@@ -72,9 +72,13 @@ class AliasExecutor(Executor):
         """Start several jobs on the other executor."""
         self._resolve().submit_many(jobs)
 
-    def run_here(self, job: Job) -> bool:
-        """As the other executor does."""
-        return self._resolve().run_here(job)
+    def is_brief(self, job: Job) -> bool:
+        """As the other executor expects."""
+        return self._resolve().is_brief(job)
+
+    def run_here(self, job: Job) -> None:
+        """Let the other executor run the job in this thread."""
+        self._resolve().run_here(job)
 
     def submit_script(self, job: Job) -> None:
         """Start a script job on the other executor."""

@@ -76,13 +76,16 @@ class Executor:
         for job in jobs:
             self.submit(job)
 
-    def run_here(self, job: Job) -> bool:
-        """Run a job in this thread, the scheduler's, and report it; returns whether that was done.
+    def is_brief(self, job: Job) -> bool:
+        """Whether a job is likely to end at once, sooner than it takes to wake another thread.
 
-        Asked instead of `submit` when nothing else goes on. Only for jobs that end at once, for which
-        waking another thread would take longer than they do.
+        Asked when nothing else goes on, in the scheduler's thread, which then calls `run_here`.
         """
         return False
+
+    def run_here(self, job: Job) -> None:
+        """Run a brief job in this thread, and report it."""
+        self.submit(job)
 
     def submit_script(self, job: Job) -> None:
         """Start a job whose task returns a shell script."""

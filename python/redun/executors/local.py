@@ -224,17 +224,18 @@ class WorkerThreads:
         self._tiny[name] = self._tiny.get(name, 0) + 1 if tiny else 0
         return outcome
 
-    def run_here(self, scheduler: Scheduler, job: Job) -> bool:
-        """Run a job in the calling thread if it is likely to be tiny; returns whether it was run."""
-        if self._tiny.get(job.task.fullname, 0) < TINY_TIMES or is_in_event_loop():
-            return False
+    def is_tiny(self, job: Job) -> bool:
+        """Whether a job is likely to be tiny, as those of its task before."""
+        return self._tiny.get(job.task.fullname, 0) >= TINY_TIMES
+
+    def run_here(self, scheduler: Scheduler, job: Job) -> None:
+        """Run a job in the calling thread."""
         # As in a thread of the pool: without the caller's context variables.
         outcome = Context().run(self._run_alone, job)
         set_scheme(self._scheme)
         if isinstance(outcome[1], KeyboardInterrupt):  # of the user, to the scheduler
             raise outcome[1]
         report(scheduler, job, job.attempt, outcome)
-        return True
 
     def _rest(self) -> bool:
         """Count this thread as idle, unless there is a job; returns whether it is to wait."""
@@ -405,15 +406,19 @@ class LocalExecutor(Executor):
         if threaded:
             self._submit_threaded(threaded)
 
-    def run_here(self, job: Job) -> bool:
-        """Run a job of a task that has been tiny many times, which saves waking a thread."""
-        if self._threads is None or job.task.is_async() or job.plan.timeout is not None:
+    def is_brief(self, job: Job) -> bool:
+        """Whether this is a job for a thread, and its task has been tiny many times."""
+        if self._threads is None or not self._threads.is_tiny(job) or is_in_event_loop():
             return False
-        mode = job.get_options().get("mode", self.mode)
-        if MODES.get(mode) != "thread":
+        if job.task.is_async() or job.plan.timeout is not None:
             return False
+        return MODES.get(job.get_options().get("mode", self.mode)) == "thread"
+
+    def run_here(self, job: Job) -> None:
+        """Run a job in this thread, which saves waking another one."""
+        assert self._threads is not None
         assert self._scheduler is not None
-        return self._threads.run_here(self._scheduler, job)
+        self._threads.run_here(self._scheduler, job)
 
     def submit_script(self, job: Job) -> None:
         """Start a script; it has its own process, so a thread, whatever the mode, waits for it."""
