@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import datetime as dt
 import itertools
 import json
@@ -9,6 +10,7 @@ import os
 import pickle
 import sys
 import threading
+import time
 import uuid
 from collections.abc import Callable
 from pathlib import Path
@@ -362,6 +364,31 @@ def test_what_a_run_does_is_seen_while_it_goes_on(
         if run.ident is not None:
             run.join()
         scheduler.backend.close()
+
+
+@pytest.mark.each_repo
+def test_leaving_waits_for_what_is_being_read(
+    console: Console, uri: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(screen, "LIVE_SECONDS", 0.01)
+    begun, done = threading.Event(), threading.Event()
+    look = screen.change_stamp
+
+    def read_slowly(source: Any) -> Any:
+        begun.set()
+        time.sleep(0.3)
+        stamp = look(source)
+        done.set()
+        return stamp
+
+    monkeypatch.setattr(screen, "change_stamp", read_slowly)
+
+    async def walk(at: Any) -> None:
+        while not begun.is_set():
+            await asyncio.sleep(0.01)
+
+    console(uri, walk)
+    assert done.is_set()
 
 
 JOBS = 20_000

@@ -45,8 +45,10 @@ class Repo:
         )
 
     def close(self) -> None:
-        """Lets go of the thread once what it does is done."""
-        self._thread.shutdown(wait=False, cancel_futures=True)
+        """Waits for what is being read and ends the thread; the backend is then free to be closed."""
+        self._thread.shutdown(wait=True, cancel_futures=True)
+        if self._users is not None:
+            self._users.session.close()
 
     def _read(self, function: Callable[[RedunBackendDb], Result]) -> Result:
         try:
