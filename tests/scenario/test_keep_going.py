@@ -1,6 +1,7 @@
 """`keep_going`: independent branches finish, then all failures are told."""
 
 import logging
+import re
 
 import pytest
 
@@ -120,7 +121,8 @@ def test_program(cli, workdir) -> None:
     assert done.code == 1
     assert "*** 2 jobs failed:" in done.stderr
     assert "bad(x=2): ValueError: bad 2" in done.stderr
-    assert "error: task `wf.main` failed: ValueError: bad 1" in done.stderr
+    # The first to fail is the one that the run fails with; which that is, threads decide.
+    assert re.search("error: task `wf.main` failed: ValueError: bad [12]", done.stderr)
     assert done.stderr.count("Run    Job") == 5
 
 

@@ -22,6 +22,7 @@ from redun.backends.base import (
 )
 from redun.backends.db import versions
 from redun.backends.db.connection import Retry, db_retry
+from redun.backends.db.creation import create_repo
 from redun.backends.db.database import Database, DatabaseSource, open_database
 from redun.backends.db.errors import RedunDatabaseError
 from redun.backends.db.opening import check_schema, open_repo
@@ -236,16 +237,14 @@ class RedunBackendDb(RedunBackend):
 
         Raises `RedunVersionError` if the database is too new for this program.
         """
-        # What migrating needs takes longer to import than to open a repo that is up to date.
+        scheme = self.wanted_hash_scheme or versions.DEFAULT_HASH_SCHEME
+        if desired_version is None and create_repo(self.database, scheme, self.logger):
+            return
+        # What migrating needs takes longer to import than to make or open a repo.
         from redun.backends.db.migrate import migrate_db
 
-        migrate_db(
-            self.create_engine(),
-            desired_version,
-            upgrade_only,
-            self.wanted_hash_scheme or versions.DEFAULT_HASH_SCHEME,
-            self.logger,
-        )
+        engine = self.create_engine()
+        migrate_db(engine, desired_version, upgrade_only, scheme, self.logger)
 
     # Sessions.
 

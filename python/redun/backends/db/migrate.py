@@ -1,7 +1,7 @@
 """
 Taking a repo from one version of the schema to another.
 
-A new repo is made in one step from the models; the migrations lead there step by step.
+A new repo is made in one step, from the models unless it is on SQLite; the migrations lead there step by step.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from redun.backends.db.versions import (
     REDUN_DB_MAX_VERSION,
     REDUN_DB_VERSIONS,
     DBVersionInfo,
+    move_message,
     null_db_version,
     read_hash_scheme,
     read_version,
@@ -76,8 +77,7 @@ def migrate_db(
                 logger.debug(f"Already at desired db version {current}.")
             return
         if logger:
-            verb = "Upgrading" if target > current else "Downgrading"
-            logger.info(f"{verb} db from version {current} to {target}...")
+            logger.info(move_message(current, target))
         if current == null_db_version and target == REDUN_DB_VERSIONS[-1]:
             create_schema(connection)
         else:

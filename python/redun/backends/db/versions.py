@@ -111,6 +111,12 @@ def parse_db_version(version_str: str) -> DBVersionInfo:
     raise RedunVersionError(f"Unknown db version: {version_str}")
 
 
+def move_message(current: DBVersionInfo, target: DBVersionInfo) -> str:
+    """What is logged before a repo is taken to another version."""
+    verb = "Upgrading" if target > current else "Downgrading"
+    return f"{verb} db from version {current} to {target}..."
+
+
 def is_compatible(version: DBVersionInfo) -> bool:
     """Whether this program works with a version of the schema."""
     return REDUN_DB_MIN_VERSION <= version <= REDUN_DB_MAX_VERSION
