@@ -203,7 +203,9 @@ def test_repos_on_sqlite_are_used_without_sqlalchemy(
 
 
 @pytest.mark.parametrize("words", [("init",), ("run", "light.py", "light.main")], ids=" ".join)
-def test_a_repo_on_sqlite_is_made_without_sqlalchemy(tmp_path: Path, words: tuple[str, ...]) -> None:
+def test_a_repo_on_sqlite_is_made_without_sqlalchemy(
+    tmp_path: Path, words: tuple[str, ...]
+) -> None:
     (tmp_path / "light.py").write_text(WORKFLOW)
     (tmp_path / "a.txt").write_text("a")
     loaded = loaded_by_program(tmp_path, *words)

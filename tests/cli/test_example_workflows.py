@@ -17,6 +17,7 @@ import pytest
 # As in conftest.py: tasks are registered when their modules are first imported, so not within a test.
 import redun.federated_tasks
 import redun.functools  # noqa: F401
+from redun import get_task_registry
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 
@@ -37,6 +38,12 @@ def jobs(log: str, action: str) -> dict[str, int]:
 @pytest.fixture
 def example(workdir: Path, program: Any) -> Callable[[str], Callable[..., Run]]:
     """Copy an example to the current directory; returns what runs its workflow, with further words."""
+
+    # A sub-scheduler imports the modules of all tasks; those of other tests are not there for it.
+    tasks = get_task_registry()._tasks
+    for task in list(tasks.values()):
+        if not task.load_module.startswith("redun."):
+            del tasks[task.fullname]
 
     def copy(name: str) -> Callable[..., Run]:
         shutil.copytree(EXAMPLES / name, workdir, dirs_exist_ok=True)
