@@ -59,7 +59,12 @@ def jobs_table(ours: list[bench_jobs.PerJob], original: list[bench_jobs.PerJob])
 def startup_table(ours: bench_startup.StartUp, original: bench_startup.StartUp | None) -> str:
     """Return the Markdown table of start-up times."""
     lines = ["| start-up | ours, ms | original, ms |", "| --- | ---: | ---: |"]
-    for label, field in (("`import redun`", "import_redun"), ("`redun --version`", "version")):
+    for label, field in (
+        ("`import redun`", "import_redun"),
+        ("`redun --version`", "version"),
+        ("`redun run` in a new repo", "first_run"),
+        ("`redun run` again", "next_run"),
+    ):
         other = f"{getattr(original, field):.0f}" if original else ""
         lines.append(f"| {label} | {getattr(ours, field):.1f} | {other} |")
     return "\n".join(lines)
