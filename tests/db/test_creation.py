@@ -47,7 +47,7 @@ def test_the_text_is_what_the_models_make() -> None:
     assert SCHEMA_FILE.read_text() == schema_text(), "run `python tests/db/test_creation.py`"
 
 
-def test_a_new_repo_is_at_the_newest_version(database: SqliteDatabase, read_rows) -> None:
+def test_a_new_repo_is_at_the_newest_version(database: SqliteDatabase) -> None:
     assert create_repo(database, "redun1", None)
     backend = RedunBackendDb(f"sqlite:///{database.path}")
     backend.load(migrate=False)
@@ -100,12 +100,23 @@ def test_what_fails_leaves_an_empty_database(
     assert create_repo(database, "blake3", None)
 
 
-def test_a_repo_in_memory(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_repo_in_memory() -> None:
     backend = RedunBackendDb("sqlite:///:memory:")
     with pytest.raises(RedunVersionError):
         backend.load(migrate=False)
     backend.load(migrate=True)
     assert backend.session.query(orm.Job).count() == 0
+    backend.close()
+
+
+def test_a_repo_in_memory_with_open_changes_is_left_alone() -> None:
+    backend = RedunBackendDb("sqlite:///:memory:")
+    backend.load(migrate=True)
+    backend.session.execute(sa.text("INSERT INTO redun_setting VALUES ('mine', '1')"))
+    assert not create_repo(backend.database, "blake3", None)
+    mine = sa.text("SELECT value FROM redun_setting WHERE key = 'mine'")
+    assert backend.session.execute(mine).scalar() == "1"
+    backend.migrate()
     backend.close()
 
 

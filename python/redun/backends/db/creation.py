@@ -7,12 +7,12 @@ Making it from the models takes SQLAlchemy, which takes longer to import than a 
 from __future__ import annotations
 
 import logging
+import sqlite3
 import uuid
 from pathlib import Path
 
 from redun.backends.db.codec import moment_text
 from redun.backends.db.database import Database
-from redun.backends.db.source import DriverSource
 from redun.backends.db.versions import (
     HASH_SCHEME_KEY,
     REDUN_DB_VERSIONS,
@@ -46,24 +46,35 @@ def create_repo(database: Database, scheme: str, logger: logging.Logger | None) 
     with database.driver_errors():
         connection = database.connect()
         try:
-            connection.execute("BEGIN IMMEDIATE")
-            if DriverSource(connection, "sqlite").cell("SELECT 1 FROM sqlite_master LIMIT 1"):
-                return False
-            newest = REDUN_DB_VERSIONS[-1]
-            if logger:
-                logger.info(move_message(null_db_version, newest))
-            for statement in SCHEMA_FILE.read_text().split(";\n\n"):
-                connection.execute(statement)
-            rows = (
-                (newest.migration_id,),
-                (HASH_SCHEME_KEY, scheme),
-                (str(uuid.uuid4()), newest.major, moment_text(utcnow())),
-            )
-            for statement, row in zip(_NEW_ROWS, rows, strict=True):
-                connection.execute(statement, row)
-            connection.commit()
-            return True
+            return _is_empty(connection) and _create(connection, scheme, logger)
         finally:
-            connection.rollback()
             if not database.shared:
                 connection.close()
+
+
+def _is_empty(connection: sqlite3.Connection) -> bool:
+    return connection.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone() is None
+
+
+def _create(connection: sqlite3.Connection, scheme: str, logger: logging.Logger | None) -> bool:
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        if not _is_empty(connection):
+            return False
+        newest = REDUN_DB_VERSIONS[-1]
+        if logger:
+            logger.info(move_message(null_db_version, newest))
+        for statement in SCHEMA_FILE.read_text().split(";\n\n"):
+            connection.execute(statement)
+        rows = (
+            (newest.migration_id,),
+            (HASH_SCHEME_KEY, scheme),
+            (str(uuid.uuid4()), newest.major, moment_text(utcnow())),
+        )
+        for statement, row in zip(_NEW_ROWS, rows, strict=True):
+            connection.execute(statement, row)
+        connection.commit()
+        return True
+    finally:
+        # After the commit, there is nothing left to undo.
+        connection.rollback()
